@@ -1,0 +1,58 @@
+"""A sheet of held-out photos × held-out styles, to be looked at: ``python -m benchmarks.contact_sheet``."""
+
+import argparse
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from styleapp import StylizePipeline
+from styleapp.data.pictures import held_out, list_pictures, read_picture
+from styleapp.pipelines.images import save_image
+
+
+def spread(folder: str, count: int, skip: int) -> list[Path]:
+    """Held-out pictures of a folder, evenly over the sorted list."""
+    unseen = [path for path in list_pictures(folder) if held_out(path)]
+    return [unseen[(skip + index * len(unseen) // count) % len(unseen)] for index in range(count)]
+
+
+def tile(image: Image.Image, side: int) -> Image.Image:
+    return ImageOps.fit(image, (side, side), Image.Resampling.LANCZOS)
+
+
+def contact_sheet(pipe: StylizePipeline, photos: list[Path], styles: list[Path], side: int, strength: float) -> Image.Image:
+    """Photos down the left, styles along the top, results at ``side`` pixels."""
+    sheet = Image.new("RGB", (side * (len(styles) + 1), side * (len(photos) + 1)), "white")
+    for column, style in enumerate(styles, start=1):
+        sheet.paste(tile(read_picture(style).rgb, side), (column * side, 0))
+    for row, path in enumerate(photos, start=1):
+        photo = tile(read_picture(path).rgb, side)
+        sheet.paste(photo, (0, row * side))
+        for column, style in enumerate(styles, start=1):
+            result = pipe(photo, style, strength=strength, style_scale=min(1.0, max(0.5, side / 512)))
+            sheet.paste(result, (column * side, row * side))
+    return sheet
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--photos", default="../shared/data/content", help="folder of photos (default %(default)s)")
+    parser.add_argument("--styles", default="../shared/data/style", help="folder of styles (default %(default)s)")
+    parser.add_argument("--checkpoint", default="adain", help="name or file (default %(default)s)")
+    parser.add_argument("--rows", type=int, default=6, help="photos (default %(default)s)")
+    parser.add_argument("--columns", type=int, default=6, help="styles (default %(default)s)")
+    parser.add_argument("--skip", type=int, default=3, help="where in the list to begin (default %(default)s)")
+    parser.add_argument("--side", type=int, default=256, help="pixels of a picture (default %(default)s)")
+    parser.add_argument("--strength", type=float, default=1.0, help="default %(default)s")
+    parser.add_argument("-o", "--output", default="runs/contact-sheet.png", help="default %(default)s")
+    options = parser.parse_args()
+    pipe = StylizePipeline.from_checkpoint(options.checkpoint)
+    photos = spread(options.photos, options.rows, options.skip)
+    styles = spread(options.styles, options.columns, options.skip)
+    sheet = contact_sheet(pipe, photos, styles, options.side, options.strength)
+    Path(options.output).parent.mkdir(parents=True, exist_ok=True)
+    print(save_image(sheet, options.output))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,176 @@
+"""Networks as files: fp16 safetensors with JSON metadata, and the manifest of the ones that are shipped."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from styleapp.models.adain import AdaINStylizer
+from styleapp.models.vgg import EncoderIdentity, load_vgg19
+
+__all__ = ["ARCHITECTURES", "Card", "CheckpointError", "find_checkpoint", "load_network", "manifest", "save_network"]
+
+FORMAT = 1
+ENCODER_PREFIX = "encoder."
+
+ARCHITECTURES = {"adain": AdaINStylizer}
+
+
+class CheckpointError(ValueError):
+    """A checkpoint cannot be found or used; the message names it and says what is needed."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a checkpoint file says about itself.
+
+    Attributes:
+        architecture: name in :data:`ARCHITECTURES`.
+        options: of its constructor, without the encoder.
+        encoder: the encoder that it was trained with; no other may be used.
+        record: how it was trained (data, steps, seed, device, wall time, commit).
+        scores: measured values by name.
+    """
+
+    architecture: str
+    options: dict[str, Any] = field(default_factory=dict)
+    encoder: EncoderIdentity | None = None
+    record: dict[str, Any] = field(default_factory=dict)
+    scores: dict[str, Any] = field(default_factory=dict)
+
+
+def checkpoint_folder() -> Path:
+    """``$STYLEAPP_CHECKPOINTS`` if set, else the folder ``checkpoints`` beside the package."""
+    return Path(os.environ.get("STYLEAPP_CHECKPOINTS") or Path(__file__).resolve().parent.parent / "checkpoints")
+
+
+def manifest() -> dict[str, dict[str, Any]]:
+    """The shipped checkpoints by name: file, title, sha256, licence; empty where there is no manifest.
+
+    Raises:
+        CheckpointError: the manifest is no JSON.
+    """
+    path = checkpoint_folder() / "manifest.json"
+    if not path.is_file():
+        return {}
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise CheckpointError(f"{path} is not valid JSON: {error}") from error
+
+
+def find_checkpoint(name_or_path: str | Path) -> Path:
+    """The file of a name of the manifest, or the path itself.
+
+    Raises:
+        CheckpointError: neither exists.
+    """
+    entry = manifest().get(str(name_or_path))
+    path = checkpoint_folder() / str(entry["file"]) if entry else Path(name_or_path)
+    if path.is_file():
+        return path
+    known = ", ".join(sorted(manifest())) or "none"
+    raise CheckpointError(
+        f"checkpoint {str(name_or_path)!r} is neither a file nor one of the names in {checkpoint_folder()} ({known}); "
+        "STYLEAPP_CHECKPOINTS names another folder"
+    )
+
+
+def save_network(path: str | Path, tensors: Mapping[str, Tensor], card: Card) -> Path:
+    """Writes tensors in half precision with their card; the encoder's are left out. All or nothing.
+
+    Raises:
+        CheckpointError: the architecture is unknown or the file cannot be written.
+    """
+    if card.architecture not in ARCHITECTURES:
+        raise CheckpointError(f"unknown architecture {card.architecture!r}; known are {', '.join(ARCHITECTURES)}")
+    target = Path(path)
+    kept = {
+        name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous().cpu()
+        for name, tensor in tensors.items()
+        if not name.startswith(ENCODER_PREFIX)
+    }
+    metadata = {"format": str(FORMAT), "card": json.dumps(asdict(card))}
+    temporary = target.with_name(f".{target.name}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(save(kept, metadata=metadata))
+        temporary.replace(target)
+    except OSError as error:
+        raise CheckpointError(f"{target} cannot be written: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return target
+
+
+def read_card(path: Path) -> Card:
+    """The card of a checkpoint file, without its tensors.
+
+    Raises:
+        CheckpointError: the file is damaged, no checkpoint of ours, or of a newer format.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is damaged or not a safetensors file: {error}") from error
+    if "card" not in metadata:
+        raise CheckpointError(f"{path} is not a StyleApp checkpoint; `styleapp export` writes one from a training run")
+    if int(metadata.get("format", "0")) > FORMAT:
+        raise CheckpointError(f"{path} has format {metadata['format']}; this version reads up to {FORMAT}")
+    stored = json.loads(metadata["card"])
+    encoder = EncoderIdentity(**stored["encoder"]) if stored.get("encoder") else None
+    return Card(**{**stored, "encoder": encoder})
+
+
+def load_network(
+    name_or_path: str | Path, architecture: str | None = None, encoder: str | None = None
+) -> tuple[nn.Module, Card, str]:
+    """A network ready for use: evaluation mode, float32, channels-last.
+
+    Args:
+        name_or_path: see :func:`find_checkpoint`.
+        architecture: refuse any other.
+        encoder: where to load the encoder from instead of the source that the card names; it must be the same one.
+
+    Returns:
+        The network, its card and the file's sha256.
+
+    Raises:
+        CheckpointError: not found, damaged, of another architecture, or made for another encoder.
+    """
+    path = find_checkpoint(name_or_path)
+    card = read_card(path)
+    if card.architecture not in ARCHITECTURES or architecture not in (None, card.architecture):
+        wanted = architecture or f"one of {', '.join(ARCHITECTURES)}"
+        raise CheckpointError(f"{path} holds a network of architecture {card.architecture!r}; {wanted} is needed")
+    network = ARCHITECTURES[card.architecture](encoder=_encoder(path, card, encoder), **card.options)
+    with safe_open(path, framework="pt") as file:
+        stored = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - not a mapping
+    own = {name: value for name, value in network.state_dict().items() if name.startswith(ENCODER_PREFIX)}
+    try:
+        network.load_state_dict({**own, **stored})
+    except RuntimeError as error:
+        raise CheckpointError(f"{path} does not fit the architecture {card.architecture!r}: {error}") from error
+    network = network.to(memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload]
+    return network, card, hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _encoder(path: Path, card: Card, source: str | None) -> Any:
+    if card.encoder is None:
+        raise CheckpointError(f"{path} does not say which encoder it was trained with")
+    try:
+        vgg = load_vgg19(source or card.encoder.source, last="relu4_1")
+    except (FileNotFoundError, ValueError) as error:
+        raise CheckpointError(f"the encoder of {path}, {card.encoder}, cannot be loaded: {error}") from error
+    if vgg.identity is None or vgg.identity.sha256 != card.encoder.sha256:
+        raise CheckpointError(f"{path} was trained with {card.encoder} and cannot be used with {vgg.identity}")
+    return vgg

@@ -1,0 +1,1 @@
+"""Pictures on disk: reading them, choosing them, pairing photos with styles."""

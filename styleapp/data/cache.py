@@ -1,0 +1,156 @@
+"""Encoder features on disk, so that a training step on a CPU runs the encoder once instead of three times.
+
+A fixed number of crops of each photo is encoded once (features in float16), and the statistics of each whole style
+picture. Files lie under a folder whose name is a hash of everything that they depend on; a half-written cache is never
+taken for a whole one.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.utils.data import Dataset
+from torchvision.transforms.v2.functional import pil_to_tensor
+
+from styleapp.data.folder import PictureFolder
+from styleapp.data.pairs import CropSampler, sample_generator
+from styleapp.norms.statistics import Moments, mean_deviation
+
+__all__ = ["CachedPairs", "EncodedPair", "Encoder", "build_cache"]
+
+Progress = Callable[[Iterable[int], str], Iterable[int]]
+
+
+class Encoder(Protocol):
+    """What the cache needs of a network: named feature maps of a picture."""
+
+    def __call__(self, image: Tensor, taps: tuple[str, ...]) -> dict[str, Tensor]: ...
+
+
+class EncodedPair(NamedTuple):
+    """A photo with its deepest features, and the moments of a style at each tap: what a training step starts from.
+
+    Attributes:
+        photo: N×3×H×W, RGB in [0, 1].
+        features: N×C×H/8×W/8, the encoder's deepest tap.
+        style: one :class:`Moments` a tap, each N×C×1×1, the deepest last.
+    """
+
+    photo: Tensor
+    features: Tensor
+    style: tuple[Moments, ...]
+
+
+def build_cache(
+    root: str | Path,
+    encoder: Encoder,
+    identity: str,
+    taps: tuple[str, ...],
+    photos: PictureFolder,
+    styles: PictureFolder,
+    crop: CropSampler,
+    crops_per_photo: int,
+    seed: int = 0,
+    progress: Progress = lambda items, what: items,
+) -> Path:
+    """Encodes the pictures unless that was done before; gives the folder with the result.
+
+    Args:
+        root: the cache lies in a sub-folder of it.
+        identity: of the encoder; another encoder gets another sub-folder.
+        taps: where style moments are taken; photo features are those of the last.
+        progress: wraps the loops, e.g. in a bar.
+    """
+    depends_on = {
+        "encoder": identity,
+        "taps": taps,
+        "photos": [path.name for path in photos.paths],
+        "styles": [path.name for path in styles.paths],
+        "crop": [crop.size, *crop.sides, crops_per_photo, seed],
+    }
+    key = hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()[:16]
+    folder = Path(root) / key
+    if folder.is_dir():
+        return folder
+    partial = folder.with_suffix(".part")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    _write_photos(partial, encoder, taps[-1], photos, crop, crops_per_photo, seed, progress)
+    _write_styles(partial, encoder, taps, styles, crop.sides[1], progress)
+    partial.rename(folder)
+    return folder
+
+
+def _write_photos(
+    folder: Path,
+    encoder: Encoder,
+    tap: str,
+    photos: PictureFolder,
+    crop: CropSampler,
+    crops_per_photo: int,
+    seed: int,
+    progress: Progress,
+) -> None:
+    pixels = features = None
+    for index in progress(range(len(photos)), "encoding photos"):
+        image = photos.read(index)
+        random = sample_generator(seed, index)
+        crops = torch.stack([crop(image, random) for _ in range(crops_per_photo)])  # K×3×S×S
+        encoded = encoder(crops.float() / 255, (tap,))[tap].half()  # K×C×S/8×S/8
+        if pixels is None or features is None:
+            total = len(photos) * crops_per_photo
+            pixels = np.lib.format.open_memmap(
+                folder / "photos.npy", mode="w+", dtype=np.uint8, shape=(total, *crops.shape[1:])
+            )
+            features = np.lib.format.open_memmap(
+                folder / "features.npy", mode="w+", dtype=np.float16, shape=(total, *encoded.shape[1:])
+            )
+        rows = slice(index * crops_per_photo, (index + 1) * crops_per_photo)
+        pixels[rows] = crops.numpy()
+        features[rows] = encoded.numpy()
+
+
+def _write_styles(
+    folder: Path, encoder: Encoder, taps: tuple[str, ...], styles: PictureFolder, side: int, progress: Progress
+) -> None:
+    rows: dict[str, list[Tensor]] = {f"{tap}.{part}": [] for tap in taps for part in Moments._fields}
+    for index in progress(range(len(styles)), "encoding styles"):
+        image = styles.read(index)
+        scale = side / min(image.size)
+        resized = image.resize((max(side, round(image.width * scale)), max(side, round(image.height * scale))))
+        encoded = encoder(pil_to_tensor(resized)[None].float() / 255, taps)
+        for tap in taps:
+            for part, value in mean_deviation(encoded[tap])._asdict().items():
+                rows[f"{tap}.{part}"].append(value[0])  # C×1×1
+    save_file({name: torch.stack(values) for name, values in rows.items()}, folder / "styles.safetensors")
+
+
+class CachedPairs(Dataset[EncodedPair]):
+    """Sample ``index``: a random cached crop with the moments of a random style."""
+
+    def __init__(self, folder: str | Path, taps: tuple[str, ...], seed: int = 0) -> None:
+        self.pixels = np.load(Path(folder) / "photos.npy", mmap_mode="r")
+        self.features = np.load(Path(folder) / "features.npy", mmap_mode="r")
+        self.moments = load_file(Path(folder) / "styles.safetensors")
+        self.taps, self.seed = taps, seed
+
+    def __len__(self) -> int:
+        return 2**40
+
+    def __getitem__(self, index: int) -> EncodedPair:
+        chosen = torch.randint(2**31, (2,), generator=sample_generator(self.seed, index)).tolist()
+        photo = chosen[0] % len(self.pixels)
+        moments = tuple(self._moments(tap, chosen[1]) for tap in self.taps)
+        pixels = torch.from_numpy(self.pixels[photo].copy()).float() / 255
+        return EncodedPair(pixels, torch.from_numpy(self.features[photo].copy()).float(), moments)
+
+    def _moments(self, tap: str, choice: int) -> Moments:
+        mean, deviation = (self.moments[f"{tap}.{part}"] for part in Moments._fields)
+        return Moments(mean[choice % len(mean)], deviation[choice % len(mean)])

@@ -1,0 +1,58 @@
+"""What training minimizes: pure functions of features and moments, so that each can be checked by hand."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+from torch.nn.functional import mse_loss
+
+from styleapp.norms.statistics import Moments, mean_deviation
+
+__all__ = ["content_loss", "feature_loss", "style_loss"]
+
+
+def content_loss(output: Tensor, photo: Tensor, eps: float = 1e-5) -> Tensor:
+    """Mean squared difference of two feature maps, each channel first brought to mean 0 and deviation 1.
+
+    Args:
+        output, photo: N×C×H×W features of one tap.
+        eps: added to the variances; above the score's 1e-5 it keeps nearly silent channels from giving huge gradients.
+
+    Note:
+        The paper compares the output's features with the AdaIN target t. Normalized by its own statistics, t *is* the
+        normalized photo: this is the same comparison with all channels weighing alike, statistics being left to
+        :func:`style_loss`.
+    """
+    return mse_loss(_standardized(output, eps), _standardized(photo, eps))
+
+
+def _standardized(features: Tensor, eps: float) -> Tensor:
+    moments = mean_deviation(features, eps=eps)
+    return (features - moments.mean) / moments.deviation
+
+
+def style_loss(output: Sequence[Moments], style: Sequence[Moments]) -> Tensor:
+    """Mean over taps of (‖Δμ‖² + ‖Δσ‖²) / (‖μ_style‖² + ‖σ_style‖²), norms taken over the channels.
+
+    Args:
+        output, style: one :class:`Moments` a tap, each N×C×1×1; the same number of taps.
+
+    Returns:
+        One number, the mean over the batch.
+
+    Note:
+        The paper adds absolute squared differences, so deep taps with large features count most and bright, busy
+        styles more than quiet ones. Relative differences give every tap and every style the same say.
+    """
+    distances = [_relative_distance(ours, theirs) for ours, theirs in zip(output, style, strict=True)]
+    return sum(distances[1:], start=distances[0]).mean() / len(distances)
+
+
+def _relative_distance(output: Moments, style: Moments) -> Tensor:
+    difference = (output.mean - style.mean).square() + (output.deviation - style.deviation).square()  # N×C×1×1
+    size = style.mean.square() + style.deviation.square()
+    return difference.sum(dim=(1, 2, 3)) / size.sum(dim=(1, 2, 3))  # N
+
+
+def feature_loss(output: Tensor, target: Tensor) -> Tensor:
+    """Mean squared difference as a share of the target's mean square, e.g. of a photo and its reconstruction."""
+    return mse_loss(output, target) / target.square().mean()

@@ -1,0 +1,1 @@
+"""What users call: photo in, picture out. Nothing here needs Lightning or Gradio."""

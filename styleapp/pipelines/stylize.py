@@ -1,0 +1,248 @@
+"""Photo in, painting out: what command line, web page and scripts call."""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn.functional import interpolate, pad
+
+from styleapp.checkpoint import Card, load_network
+from styleapp.data.pictures import PictureError
+from styleapp.norms import StyleCode, blend_codes
+from styleapp.pipelines.colour import COLOURS
+from styleapp.pipelines.images import ImageSource, load_picture, to_image, to_tensor
+
+__all__ = ["MAX_STRENGTH", "Stage", "StylizePipeline"]
+
+SMALLEST_SIDE = 16
+MAX_STRENGTH = 1.5
+STYLE_SIDE = 512  # a style is encoded at this short side times the style scale
+STYLE_SCALES = (0.25, 4.0)
+CACHED_CODES = 64
+FEATHER = 0.01  # of the longer side: how far a region's edge is softened
+
+
+class Stylizer(Protocol):
+    """What the pipeline needs of a network."""
+
+    stride: int
+
+    def code(self, style: Tensor) -> StyleCode: ...
+
+    def render(self, photo: Tensor, code: StyleCode | Sequence[StyleCode], strength: float = 1.0) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of a stylization that is done: what comes next, the share that is done, and at last the picture."""
+
+    title: str
+    done: float
+    image: Image.Image | None = None
+
+
+class StylizePipeline:
+    """Stylizes photos with one network; style codes are computed once and kept.
+
+    Example:
+        >>> pipe = StylizePipeline.from_checkpoint("adain")
+        >>> pipe("photo.jpg", "painting.jpg", strength=0.8).save("result.png")
+    """
+
+    def __init__(self, network: Stylizer, card: Card, digest: str = "") -> None:
+        self.network, self.card, self.digest = network, card, digest
+        self._codes: OrderedDict[str, StyleCode] = OrderedDict()
+
+    @classmethod
+    def from_checkpoint(cls, name_or_path: str | Path = "adain", encoder: str | None = None) -> "StylizePipeline":
+        """A pipeline around a trained network.
+
+        Args:
+            name_or_path: a name of the manifest, or a file.
+            encoder: where to take the VGG-19 from, if not from where the checkpoint says.
+
+        Raises:
+            CheckpointError: see :func:`styleapp.checkpoint.load_network`.
+        """
+        network, card, digest = load_network(name_or_path, encoder=encoder)
+        return cls(cast(Stylizer, network), card, digest)
+
+    def __call__(self, photo: ImageSource, style: ImageSource | Sequence[ImageSource], **controls: Any) -> Image.Image:
+        """The stylized photo; for the arguments see :meth:`stages`."""
+        for stage in self.stages(photo, style, **controls):
+            if stage.image is not None:
+                return stage.image
+        raise AssertionError("the last stage has the picture")
+
+    def stages(
+        self,
+        photo: ImageSource,
+        style: ImageSource | Sequence[ImageSource],
+        *,
+        strength: float = 1.0,
+        weights: Sequence[float] | None = None,
+        regions: Sequence[ImageSource] | None = None,
+        colour: str = "style",
+        style_scale: float = 1.0,
+        max_side: int | None = None,
+    ) -> Iterator[Stage]:
+        """The same step by step, so that a caller can show progress and stop in between; the last has the picture.
+
+        Args:
+            photo: path, PIL image or array; at least 16 pixels a side.
+            style: one style picture, or several.
+            strength: 0 (the photo as the network can draw it) to 1 (the style), to 1.5 (exaggerated).
+            weights: one a style, brought to sum 1; equal by default. Not together with ``regions``.
+            regions: one mask a style, of the photo's size, white where the style goes; edges are softened. Where no
+                region is, the photo stays as it is.
+            colour: a name of :data:`styleapp.pipelines.colour.COLOURS`.
+            style_scale: 0.25 to 4; above 1 strokes get larger, below 1 finer.
+            max_side: shrink the photo to this longer side first; by default the result has the photo's size.
+
+        Raises:
+            PictureError: a picture or mask cannot be used.
+            ValueError: a control is out of its range.
+        """
+        styles = list(style) if isinstance(style, list | tuple) else [style]
+        _check_controls(strength, colour, style_scale, max_side, len(styles), weights, regions)
+        yield Stage("reading the photo", 0.0)
+        picture = load_picture(photo, "the photo")
+        _check_side(picture.rgb.size, "the photo", photo)
+        masks = None if regions is None else _load_masks(regions, picture.rgb.size)
+        content = to_tensor(_shrunk(picture.rgb, max_side))  # 1×3×H×W
+        codes = []
+        for index, source in enumerate(styles):
+            yield Stage(f"looking at style {index + 1} of {len(styles)}", 0.05 + 0.35 * index / len(styles))
+            codes.append(self._code(cast(ImageSource, source), content, colour, style_scale))
+        yield Stage("painting", 0.4)
+        with torch.inference_mode():
+            result = self._render(content, codes, weights, masks, strength)
+            finish = COLOURS[colour].finish
+            if finish is not None:
+                result = finish(result, content)
+            if masks is not None:
+                result = _keep_outside(result, content, masks)
+        yield Stage("done", 1.0, to_image(result, picture.alpha))
+
+    def _code(self, source: ImageSource, photo: Tensor, colour: str, scale: float) -> StyleCode:
+        style = load_picture(source, "the style picture").rgb
+        _check_side(style.size, "the style picture", source)
+        prepare = COLOURS[colour].prepare
+        key = hashlib.sha256(f"{style.size} {scale}".encode())
+        key.update(style.tobytes())
+        if prepare is not None:
+            key.update(colour.encode() + photo.numpy().tobytes())
+        name = key.hexdigest()
+        if name not in self._codes:
+            with torch.inference_mode():
+                tensor = _resized_style(to_tensor(style), scale)
+                self._codes[name] = self.network.code(prepare(tensor, photo) if prepare else tensor)
+            while len(self._codes) > CACHED_CODES:
+                self._codes.popitem(last=False)
+        self._codes.move_to_end(name)
+        return self._codes[name]
+
+    def _render(
+        self,
+        photo: Tensor,
+        codes: list[StyleCode],
+        weights: Sequence[float] | None,
+        masks: list[Tensor] | None,
+        strength: float,
+    ) -> Tensor:
+        height, width = photo.shape[-2:]
+        padding = (0, -width % self.network.stride, 0, -height % self.network.stride)
+        padded = pad(photo, padding, mode="reflect")
+        code: StyleCode | list[StyleCode]
+        if masks is None:
+            code = codes[0] if len(codes) == 1 else blend_codes(codes, weights or [1.0] * len(codes))
+        else:
+            fitted = [pad(_resize(mask, (height, width)), padding, mode="reflect") for mask in masks]
+            code = [StyleCode(one.gamma, one.beta, mask) for one, mask in zip(codes, fitted, strict=True)]
+        return self.network.render(padded, code, strength)[..., :height, :width]
+
+
+def _check_controls(
+    strength: float,
+    colour: str,
+    style_scale: float,
+    max_side: int | None,
+    num_styles: int,
+    weights: Sequence[float] | None,
+    regions: Sequence[ImageSource] | None,
+) -> None:
+    if num_styles == 0:
+        raise ValueError("give at least one style picture")
+    if not 0 <= strength <= MAX_STRENGTH:
+        raise ValueError(f"strength must be between 0 and {MAX_STRENGTH}, got {strength}")
+    if colour not in COLOURS:
+        raise ValueError(f"colour must be one of {', '.join(COLOURS)}, got {colour!r}")
+    if not STYLE_SCALES[0] <= style_scale <= STYLE_SCALES[1]:
+        raise ValueError(f"style_scale must be between {STYLE_SCALES[0]} and {STYLE_SCALES[1]}, got {style_scale}")
+    if max_side is not None and max_side < SMALLEST_SIDE:
+        raise ValueError(f"max_side must be at least {SMALLEST_SIDE}, got {max_side}")
+    if weights is not None and regions is not None:
+        raise ValueError("give either weights (styles mixed everywhere) or regions (each style in its place)")
+    for given, what in ((weights, "weights"), (regions, "regions")):
+        if given is not None and len(given) != num_styles:
+            raise ValueError(f"{num_styles} styles but {len(given)} {what}: give one for each style")
+
+
+def _check_side(size: tuple[int, int], what: str, source: ImageSource) -> None:
+    if min(size) < SMALLEST_SIDE:
+        label = f"{what} ({source})" if isinstance(source, str | Path) else what
+        raise PictureError(f"{label} is {size[0]}×{size[1]} pixels; at least {SMALLEST_SIDE} a side are needed")
+
+
+def _load_masks(regions: Sequence[ImageSource], size: tuple[int, int]) -> list[Tensor]:
+    masks = []
+    for index, source in enumerate(regions):
+        mask = load_picture(source, f"region {index + 1}").rgb.convert("L")
+        if mask.size != size:
+            label = source if isinstance(source, str | Path) else f"region {index + 1}"
+            raise PictureError(
+                f"{label} is {mask.width}×{mask.height}, the photo {size[0]}×{size[1]}: sizes must be equal"
+            )
+        masks.append(_softened(to_tensor(mask)))  # 1×1×H×W
+    if not any(bool((mask > 0).any()) for mask in masks):
+        raise ValueError("all regions are empty: paint at least one of them white somewhere")
+    return masks
+
+
+def _softened(mask: Tensor) -> Tensor:
+    radius = max(1, round(FEATHER * max(mask.shape[-2:])))
+    window = min(2 * radius + 1, 2 * (min(mask.shape[-2:]) // 2) - 1)
+    sides = (window // 2,) * 4
+    return torch.nn.functional.avg_pool2d(pad(mask, sides, mode="replicate"), window, stride=1)
+
+
+def _keep_outside(result: Tensor, photo: Tensor, masks: list[Tensor]) -> Tensor:
+    inside = torch.stack([_resize(mask, result.shape[-2:]) for mask in masks]).sum(0).clamp(0, 1)
+    return torch.lerp(photo, result.clamp(0, 1), inside)
+
+
+def _shrunk(image: Image.Image, max_side: int | None) -> Image.Image:
+    if max_side is None or max(image.size) <= max_side:
+        return image
+    scale = max_side / max(image.size)
+    size = (max(SMALLEST_SIDE, round(image.width * scale)), max(SMALLEST_SIDE, round(image.height * scale)))
+    return image.resize(size, Image.Resampling.LANCZOS)
+
+
+def _resized_style(style: Tensor, scale: float) -> Tensor:
+    height, width = style.shape[-2:]
+    factor = STYLE_SIDE * scale / min(height, width)
+    size = (max(SMALLEST_SIDE, round(height * factor)), max(SMALLEST_SIDE, round(width * factor)))
+    return interpolate(style, size=size, mode="bicubic", antialias=True).clamp(0, 1)
+
+
+def _resize(mask: Tensor, size: torch.Size | tuple[int, int]) -> Tensor:
+    if mask.shape[-2:] == torch.Size(size):
+        return mask
+    return interpolate(mask, size=tuple(size), mode="bilinear", antialias=True)

@@ -1,0 +1,124 @@
+"""Lightning's view of the stylization data: which batches a run sees, and in which order."""
+
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from styleapp.data.cache import CachedPairs, EncodedPair, build_cache
+from styleapp.data.folder import PictureFolder
+from styleapp.data.pairs import CropSampler, PicturePair, ScoringPairs, StepSampler, TrainingPairs
+from styleapp.models.vgg import STYLE_TAPS, load_vgg19
+
+__all__ = ["StylizationData"]
+
+
+class StylizationData(pl.LightningDataModule):
+    """Photos and styles from two folders; pictures that :func:`held_out` names are used for validation only.
+
+    Args:
+        photos: folder of photos, searched with sub-folders.
+        styles: folder of style pictures.
+        crop: side of the training crops in pixels, a multiple of 8.
+        smallest_side: smallest short side that a picture is resized to before cropping.
+        largest_side: largest such side.
+        batch_size: pairs a step and process.
+        steps_per_epoch: an epoch is only a unit of reporting; this is its length.
+        seed: of the samples.
+        workers: processes that decode pictures.
+        cache: folder for encoder features; with it a step on a CPU runs the encoder once instead of three times.
+        crops_per_photo: how many crops of each photo the cache holds.
+        score_photos: validation uses this many held-out photos,
+        score_styles: each with this many held-out styles,
+        score_size: at this size in pixels.
+    """
+
+    def __init__(
+        self,
+        photos: str,
+        styles: str,
+        crop: int = 128,
+        smallest_side: int = 160,
+        largest_side: int = 256,
+        batch_size: int = 4,
+        steps_per_epoch: int = 500,
+        seed: int = 0,
+        workers: int = 0,
+        cache: str | None = None,
+        crops_per_photo: int = 4,
+        score_photos: int = 6,
+        score_styles: int = 6,
+        score_size: int = 256,
+    ) -> None:
+        super().__init__()
+        if crop % 8 or crop < 32:
+            raise ValueError(f"crop must be a multiple of 8 and at least 32, got {crop}")
+        self.save_hyperparameters()
+        self.photos, self.styles = photos, styles
+        self.crop = CropSampler(crop, (smallest_side, largest_side))
+        self.batch_size, self.steps_per_epoch = batch_size, steps_per_epoch
+        self.seed, self.workers = seed, workers
+        self.cache, self.crops_per_photo = cache, crops_per_photo
+        self.score_photos, self.score_styles, self.score_size = score_photos, score_styles, score_size
+
+    def prepare_data(self) -> None:
+        if self.cache is not None:
+            self._cache_folder()
+
+    def setup(self, stage: str) -> None:
+        self.training: Dataset[EncodedPair] | Dataset[PicturePair]
+        if self.cache is not None:
+            self.training = CachedPairs(self._cache_folder(), STYLE_TAPS, self.seed)
+        else:
+            folders = PictureFolder(self.photos), PictureFolder(self.styles)
+            self.training = TrainingPairs(*folders, self.crop, self.seed)
+        self.scoring = ScoringPairs(
+            PictureFolder(self.photos, "held_out"),
+            PictureFolder(self.styles, "held_out"),
+            self.score_size,
+            self.score_photos,
+            self.score_styles,
+        )
+
+    def train_dataloader(self) -> DataLoader[EncodedPair] | DataLoader[PicturePair]:
+        trainer = self.trainer
+        assert trainer is not None
+        sampler = StepSampler(
+            self.batch_size,
+            self.steps_per_epoch,
+            steps_done=lambda: trainer.global_step * trainer.accumulate_grad_batches,
+            rank=trainer.global_rank,
+            world_size=trainer.world_size,
+        )
+        return DataLoader(  # type: ignore[return-value]
+            self.training,
+            batch_size=self.batch_size,
+            sampler=sampler,
+            num_workers=self.workers,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def val_dataloader(self) -> DataLoader[PicturePair]:
+        return DataLoader(self.scoring, batch_size=1)
+
+    def _cache_folder(self) -> Path:
+        assert self.cache is not None
+        vgg = load_vgg19(last=STYLE_TAPS[-1])
+        return build_cache(
+            self.cache,
+            torch.inference_mode()(vgg),
+            str(vgg.identity),
+            STYLE_TAPS,
+            PictureFolder(self.photos),
+            PictureFolder(self.styles),
+            self.crop,
+            self.crops_per_photo,
+            self.seed,
+            progress=_bar,
+        )
+
+
+def _bar(items: range, what: str) -> "tqdm[int]":
+    return tqdm(items, desc=what)

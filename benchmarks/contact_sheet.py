@@ -20,7 +20,9 @@ def tile(image: Image.Image, side: int) -> Image.Image:
     return ImageOps.fit(image, (side, side), Image.Resampling.LANCZOS)
 
 
-def contact_sheet(pipe: StylizePipeline, photos: list[Path], styles: list[Path], side: int, strength: float) -> Image.Image:
+def contact_sheet(
+    pipe: StylizePipeline, photos: list[Path], styles: list[Path], side: int, strength: float
+) -> Image.Image:
     """Photos down the left, styles along the top, results at ``side`` pixels."""
     sheet = Image.new("RGB", (side * (len(styles) + 1), side * (len(photos) + 1)), "white")
     for column, style in enumerate(styles, start=1):

@@ -56,15 +56,17 @@ def manifest() -> dict[str, dict[str, Any]]:
     """The shipped checkpoints by name: file, title, sha256, licence; empty where there is no manifest.
 
     Raises:
-        CheckpointError: the manifest is no JSON.
+        CheckpointError: the manifest is no JSON or of another shape.
     """
     path = checkpoint_folder() / "manifest.json"
     if not path.is_file():
         return {}
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        return {name: {**entry, "file": str(entry["file"])} for name, entry in json.loads(path.read_bytes()).items()}
     except ValueError as error:
         raise CheckpointError(f"{path} is not valid JSON: {error}") from error
+    except (AttributeError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path} must map each name to an object with the key 'file'") from error
 
 
 def find_checkpoint(name_or_path: str | Path) -> Path:
@@ -74,9 +76,13 @@ def find_checkpoint(name_or_path: str | Path) -> Path:
         CheckpointError: neither exists.
     """
     entry = manifest().get(str(name_or_path))
-    path = checkpoint_folder() / str(entry["file"]) if entry else Path(name_or_path)
+    path = checkpoint_folder() / entry["file"] if entry else Path(name_or_path)
     if path.is_file():
         return path
+    if entry:
+        raise CheckpointError(
+            f"checkpoint {str(name_or_path)!r} is listed in {checkpoint_folder()}, but {path} is gone"
+        )
     known = ", ".join(sorted(manifest())) or "none"
     raise CheckpointError(
         f"checkpoint {str(name_or_path)!r} is neither a file nor one of the names in {checkpoint_folder()} ({known}); "
@@ -102,12 +108,13 @@ def save_network(path: str | Path, tensors: Mapping[str, Tensor], card: Card) ->
     temporary = target.with_name(f".{target.name}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(save(kept, metadata=metadata))
-        temporary.replace(target)
+        try:
+            temporary.write_bytes(save(kept, metadata=metadata))
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise CheckpointError(f"{target} cannot be written: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return target
 
 
@@ -124,11 +131,15 @@ def read_card(path: Path) -> Card:
         raise CheckpointError(f"{path} is damaged or not a safetensors file: {error}") from error
     if "card" not in metadata:
         raise CheckpointError(f"{path} is not a StyleApp checkpoint; `styleapp export` writes one from a training run")
-    if int(metadata.get("format", "0")) > FORMAT:
-        raise CheckpointError(f"{path} has format {metadata['format']}; this version reads up to {FORMAT}")
-    stored = json.loads(metadata["card"])
-    encoder = EncoderIdentity(**stored["encoder"]) if stored.get("encoder") else None
-    return Card(**{**stored, "encoder": encoder})
+    version = metadata.get("format", "")
+    if version.isdecimal() and int(version) > FORMAT:
+        raise CheckpointError(f"{path} has format {version}; this version reads up to {FORMAT}")
+    try:
+        stored = json.loads(metadata["card"])
+        encoder = EncoderIdentity(**stored["encoder"]) if stored.get("encoder") else None
+        return Card(**{**stored, "encoder": encoder})
+    except (ValueError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{path} has a card that cannot be read: {error}") from error
 
 
 def load_network(
@@ -152,14 +163,16 @@ def load_network(
     if card.architecture not in ARCHITECTURES or architecture not in (None, card.architecture):
         wanted = architecture or f"one of {', '.join(ARCHITECTURES)}"
         raise CheckpointError(f"{path} holds a network of architecture {card.architecture!r}; {wanted} is needed")
-    network = ARCHITECTURES[card.architecture](encoder=_encoder(path, card, encoder), **card.options)
+    vgg = _encoder(path, card, encoder)
     with safe_open(path, framework="pt") as file:
         stored = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - not a mapping
-    own = {name: value for name, value in network.state_dict().items() if name.startswith(ENCODER_PREFIX)}
     try:
-        network.load_state_dict({**own, **stored})
-    except RuntimeError as error:
-        raise CheckpointError(f"{path} does not fit the architecture {card.architecture!r}: {error}") from error
+        network = ARCHITECTURES[card.architecture](encoder=vgg, **card.options)
+        own = {name: value for name, value in network.state_dict().items() if name.startswith(ENCODER_PREFIX)}
+        network.load_state_dict({**stored, **own})
+    except (RuntimeError, TypeError) as error:
+        reason = " ".join(str(error).split())[:300]  # torch lists every tensor on lines of their own
+        raise CheckpointError(f"{path} does not fit the architecture {card.architecture!r}: {reason}") from error
     network = network.to(memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload]
     return network, card, hashlib.sha256(path.read_bytes()).hexdigest()
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset, DistributedSampler
 from torchvision.transforms.v2.functional import pil_to_tensor
 
 from styleapp.data.folder import PictureFolder
@@ -97,8 +97,11 @@ class ScoringPairs(Dataset[PicturePair]):
         return PicturePair(self.photos[photo], self.styles[style])
 
 
-class StepSampler(Sampler[int]):
+class StepSampler(DistributedSampler[int]):
     """Sample numbers of one process, from the step that the run has reached to the end of the epoch.
+
+    It divides the samples among the processes itself and says so by its base class: Lightning would otherwise wrap it
+    and divide them once more.
 
     Args:
         batch_size: samples a step and process.
@@ -110,6 +113,7 @@ class StepSampler(Sampler[int]):
     def __init__(
         self, batch_size: int, steps_per_epoch: int, steps_done: Callable[[], int], rank: int = 0, world_size: int = 1
     ) -> None:
+        super().__init__(range(batch_size * steps_per_epoch), world_size, rank, shuffle=False)  # type: ignore[arg-type]
         self.batch_size, self.steps_per_epoch, self.steps_done = batch_size, steps_per_epoch, steps_done
         self.rank, self.world_size = rank, world_size
 

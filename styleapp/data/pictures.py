@@ -1,6 +1,7 @@
 """Reading pictures of any kind as RGB, and saying in one sentence why a file is none."""
 
 import os
+import warnings
 from dataclasses import dataclass
 from hashlib import sha1
 from io import BytesIO
@@ -51,13 +52,21 @@ def read_picture(source: str | Path | Image.Image, *, name: str | None = None) -
             than 100 times as long as wide.
     """
     label = name or (str(source) if isinstance(source, str | Path) else "the picture")
-    image = source if isinstance(source, Image.Image) else _open(Path(source), label)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="PIL")  # what matters of its complaints comes as a PictureError
+        if isinstance(source, Image.Image):
+            return _decode(source, label)
+        with _open(Path(source), label) as image:
+            return _decode(image, label)
+
+
+def _decode(image: Image.Image, label: str) -> Picture:
     _check_size(image.size, label)
     try:
         image.load()
         upright = ImageOps.exif_transpose(image)
         return _split_alpha(_to_8_bit(_to_srgb(upright)))
-    except (OSError, SyntaxError, ValueError) as error:
+    except Exception as error:  # Pillow's decoders raise many kinds for damaged files
         raise PictureError(f"{label} is damaged and cannot be decoded: {error}") from error
 
 
@@ -73,9 +82,10 @@ def _open(path: Path, label: str) -> Image.Image:
     except UnidentifiedImageError as error:
         known = ", ".join(sorted(suffix[1:] for suffix in SUFFIXES))
         raise PictureError(f"{label} is not a picture that can be read; known kinds are {known}") from error
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise PictureError(f"{label} is too large: at most {max_pixels():,} pixels are read") from error
-    except (OSError, SyntaxError, ValueError) as error:
+    except Image.DecompressionBombError as error:
+        limit = min(max_pixels(), 2 * (Image.MAX_IMAGE_PIXELS or max_pixels()))  # Pillow has its own limit
+        raise PictureError(f"{label} is too large: at most {limit:,} pixels are read") from error
+    except Exception as error:  # Pillow's decoders raise many kinds for damaged files
         raise PictureError(f"{label} cannot be read: {error}") from error
 
 
@@ -93,6 +103,8 @@ def _to_srgb(image: Image.Image) -> Image.Image:
     profile = image.info.get("icc_profile")
     if not profile or image.mode not in ("RGB", "RGBA", "CMYK", "L"):
         return image
+    if image.mode == "RGB" and "transparency" in image.info:
+        image = image.convert("RGBA")  # the conversion below would forget which colour is see-through
     alpha = image.getchannel("A") if image.mode == "RGBA" else None
     colours = image.convert("RGB") if image.mode == "RGBA" else image
     try:
@@ -143,4 +155,4 @@ def list_pictures(folder: str | Path) -> list[Path]:
 
 def held_out(path: str | Path) -> bool:
     """Whether a picture is kept out of every training: one in twenty, decided by its file stem alone."""
-    return int(sha1(Path(path).stem.encode()).hexdigest(), 16) % 20 == 0
+    return int(sha1(os.fsencode(Path(path).stem)).hexdigest(), 16) % 20 == 0

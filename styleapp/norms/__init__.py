@@ -1,6 +1,13 @@
 """Normalization: statistics that are removed and the scales and shifts that are given back."""
 
-from styleapp.norms.adain import AdaptiveInstanceNorm, StyleCode, adaptive_instance_norm, blend_codes, style_code
+from styleapp.norms.adain import (
+    AdaptiveInstanceNorm,
+    StyleCode,
+    adaptive_instance_norm,
+    blend_codes,
+    style_code,
+    weight_shares,
+)
 from styleapp.norms.statistics import Moments, mean_deviation
 
 __all__ = [
@@ -11,4 +18,5 @@ __all__ = [
     "blend_codes",
     "mean_deviation",
     "style_code",
+    "weight_shares",
 ]

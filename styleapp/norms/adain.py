@@ -9,7 +9,7 @@ from torch.nn.functional import interpolate
 
 from styleapp.norms.statistics import Moments, mean_deviation
 
-__all__ = ["AdaptiveInstanceNorm", "StyleCode", "adaptive_instance_norm", "blend_codes", "style_code"]
+__all__ = ["AdaptiveInstanceNorm", "StyleCode", "adaptive_instance_norm", "blend_codes", "style_code", "weight_shares"]
 
 CONTENT_EPS = 1e-5
 
@@ -44,18 +44,28 @@ def blend_codes(codes: Sequence[StyleCode], weights: Sequence[float]) -> StyleCo
         weights: one a code, ≥ 0, not all 0; brought to sum 1.
 
     Raises:
-        ValueError: numbers differ, a weight is negative or not finite, or all are 0.
+        ValueError: numbers differ, or see :func:`weight_shares`.
     """
     if len(codes) != len(weights):
         raise ValueError(f"{len(codes)} styles but {len(weights)} weights: give one weight a style")
+    shares = weight_shares(weights)
+    gamma = torch.stack([code.gamma * share for code, share in zip(codes, shares, strict=True)]).sum(0)
+    beta = torch.stack([code.beta * share for code, share in zip(codes, shares, strict=True)]).sum(0)
+    return StyleCode(gamma, beta)
+
+
+def weight_shares(weights: Sequence[float]) -> list[float]:
+    """Weights brought to sum 1.
+
+    Raises:
+        ValueError: a weight is negative or not finite, or all are 0.
+    """
     total = float(sum(weights))
-    if not all(0 <= weight < float("inf") for weight in weights):
+    if not all(0 <= weight < float("inf") for weight in weights) or total == float("inf"):
         raise ValueError(f"style weights must be finite and at least 0, got {list(weights)}")
     if total <= 0:
         raise ValueError(f"style weights sum to 0, got {list(weights)}: at least one must be above 0")
-    gamma = torch.stack([code.gamma * (weight / total) for code, weight in zip(codes, weights, strict=True)]).sum(0)
-    beta = torch.stack([code.beta * (weight / total) for code, weight in zip(codes, weights, strict=True)]).sum(0)
-    return StyleCode(gamma, beta)
+    return [weight / total for weight in weights]
 
 
 def adaptive_instance_norm(content: Tensor, codes: StyleCode | Sequence[StyleCode]) -> Tensor:
@@ -89,8 +99,8 @@ def adaptive_instance_norm(content: Tensor, codes: StyleCode | Sequence[StyleCod
 
 
 def _restyle(content: Tensor, moments: Moments, code: StyleCode) -> Tensor:
-    scale = code.gamma / moments.deviation  # N×C×1×1: one pass over the features instead of three
-    return torch.addcmul(code.beta - scale * moments.mean, content, scale)
+    scale = code.gamma / moments.deviation  # N×C×1×1
+    return torch.addcmul(code.beta, content - moments.mean, scale)  # centred first: β survives a huge scale
 
 
 def _fitted_regions(codes: Sequence[StyleCode], size: torch.Size) -> list[Tensor]:

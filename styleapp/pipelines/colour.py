@@ -47,8 +47,8 @@ def match_covariance(picture: Tensor, reference: Tensor) -> Tensor:
 
 def _colour_moments(picture: Tensor) -> tuple[Tensor, Tensor]:
     pixels = picture.flatten(2)[0].double()  # 3×P
-    covariance = torch.cov(pixels) if pixels.shape[1] > 1 else torch.zeros(3, 3, dtype=torch.float64)
-    return pixels.mean(1, keepdim=True), covariance + RIDGE * torch.eye(3, dtype=torch.float64)
+    covariance = torch.cov(pixels) if pixels.shape[1] > 1 else pixels.new_zeros(3, 3)
+    return pixels.mean(1, keepdim=True), covariance + RIDGE * torch.eye(3, dtype=torch.float64, device=picture.device)
 
 
 def _power(matrix: Tensor, exponent: float) -> Tensor:

@@ -96,8 +96,8 @@ def save_image(image: Image.Image, path: str | Path) -> Path:
             image.save(file, **options)  # type: ignore[arg-type]
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, target)
-    except OSError as error:
-        raise PictureError(f"{target} cannot be written: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:  # ValueError: larger than the format allows
+        raise PictureError(f"{target} cannot be written: {getattr(error, 'strerror', None) or error}") from error
     finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)

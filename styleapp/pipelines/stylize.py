@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 import torch
-from PIL import Image
+from PIL import Image, ImageChops
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
 from styleapp.checkpoint import Card, load_network
 from styleapp.data.pictures import PictureError
-from styleapp.norms import StyleCode, blend_codes
+from styleapp.norms import StyleCode, blend_codes, weight_shares
 from styleapp.pipelines.colour import COLOURS
 from styleapp.pipelines.images import ImageSource, load_picture, to_image, to_tensor
 
@@ -24,6 +24,7 @@ SMALLEST_SIDE = 16
 MAX_STRENGTH = 1.5
 STYLE_SIDE = 512  # a style is encoded at this short side times the style scale
 STYLE_SCALES = (0.25, 4.0)
+LONGEST_STYLE = 4.0  # times as long as wide; a longer one is encoded at the area of such a picture, to bound memory
 CACHED_CODES = 64
 FEATHER = 0.01  # of the longer side: how far a region's edge is softened
 
@@ -55,23 +56,27 @@ class StylizePipeline:
         >>> pipe("photo.jpg", "painting.jpg", strength=0.8).save("result.png")
     """
 
-    def __init__(self, network: Stylizer, card: Card, digest: str = "") -> None:
-        self.network, self.card, self.digest = network, card, digest
+    def __init__(self, network: Stylizer, card: Card, digest: str = "", device: str = "cpu") -> None:
+        self.network, self.card, self.digest, self.device = network, card, digest, torch.device(device)
         self._codes: OrderedDict[str, StyleCode] = OrderedDict()
 
     @classmethod
-    def from_checkpoint(cls, name_or_path: str | Path = "adain", encoder: str | None = None) -> "StylizePipeline":
+    def from_checkpoint(
+        cls, name_or_path: str | Path = "adain", encoder: str | None = None, device: str | None = None
+    ) -> "StylizePipeline":
         """A pipeline around a trained network.
 
         Args:
             name_or_path: a name of the manifest, or a file.
             encoder: where to take the VGG-19 from, if not from where the checkpoint says.
+            device: as torch names it; by default the first CUDA device, else the CPU.
 
         Raises:
             CheckpointError: see :func:`styleapp.checkpoint.load_network`.
         """
         network, card, digest = load_network(name_or_path, encoder=encoder)
-        return cls(cast(Stylizer, network), card, digest)
+        chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        return cls(cast(Stylizer, network.to(chosen)), card, digest, chosen)
 
     def __call__(self, photo: ImageSource, style: ImageSource | Sequence[ImageSource], **controls: Any) -> Image.Image:
         """The stylized photo; for the arguments see :meth:`stages`."""
@@ -114,8 +119,8 @@ class StylizePipeline:
         yield Stage("reading the photo", 0.0)
         picture = load_picture(photo, "the photo")
         _check_side(picture.rgb.size, "the photo", photo)
-        masks = None if regions is None else _load_masks(regions, picture.rgb.size)
-        content = to_tensor(_shrunk(picture.rgb, max_side))  # 1×3×H×W
+        masks = None if regions is None else _load_masks(regions, picture.rgb.size, self.device)
+        content = to_tensor(_shrunk(picture.rgb, max_side)).to(self.device)  # 1×3×H×W
         codes = []
         for index, source in enumerate(styles):
             yield Stage(f"looking at style {index + 1} of {len(styles)}", 0.05 + 0.35 * index / len(styles))
@@ -137,16 +142,17 @@ class StylizePipeline:
         key = hashlib.sha256(f"{style.size} {scale}".encode())
         key.update(style.tobytes())
         if prepare is not None:
-            key.update(colour.encode() + photo.numpy().tobytes())
+            key.update(colour.encode() + photo.cpu().numpy().tobytes())
         name = key.hexdigest()
-        if name not in self._codes:
+        code = self._codes.pop(name, None)  # taken out and put back: the web page calls from several threads
+        if code is None:
             with torch.inference_mode():
-                tensor = _resized_style(to_tensor(style), scale)
-                self._codes[name] = self.network.code(prepare(tensor, photo) if prepare else tensor)
-            while len(self._codes) > CACHED_CODES:
-                self._codes.popitem(last=False)
-        self._codes.move_to_end(name)
-        return self._codes[name]
+                tensor = _resized_style(to_tensor(style).to(self.device), scale)
+                code = self.network.code(prepare(tensor, photo) if prepare else tensor)
+        self._codes[name] = code
+        while len(self._codes) > CACHED_CODES:
+            self._codes.popitem(last=False)
+        return code
 
     def _render(
         self,
@@ -161,7 +167,8 @@ class StylizePipeline:
         padded = pad(photo, padding, mode="reflect")
         code: StyleCode | list[StyleCode]
         if masks is None:
-            code = codes[0] if len(codes) == 1 else blend_codes(codes, weights or [1.0] * len(codes))
+            shares = [1.0] * len(codes) if weights is None else weights
+            code = codes[0] if len(codes) == 1 else blend_codes(codes, shares)
         else:
             fitted = [pad(_resize(mask, (height, width)), padding, mode="reflect") for mask in masks]
             code = [StyleCode(one.gamma, one.beta, mask) for one, mask in zip(codes, fitted, strict=True)]
@@ -192,6 +199,8 @@ def _check_controls(
     for given, what in ((weights, "weights"), (regions, "regions")):
         if given is not None and len(given) != num_styles:
             raise ValueError(f"{num_styles} styles but {len(given)} {what}: give one for each style")
+    if weights is not None:
+        weight_shares(weights)  # raises before any work is done
 
 
 def _check_side(size: tuple[int, int], what: str, source: ImageSource) -> None:
@@ -200,16 +209,19 @@ def _check_side(size: tuple[int, int], what: str, source: ImageSource) -> None:
         raise PictureError(f"{label} is {size[0]}×{size[1]} pixels; at least {SMALLEST_SIDE} a side are needed")
 
 
-def _load_masks(regions: Sequence[ImageSource], size: tuple[int, int]) -> list[Tensor]:
+def _load_masks(regions: Sequence[ImageSource], size: tuple[int, int], device: torch.device) -> list[Tensor]:
     masks = []
     for index, source in enumerate(regions):
-        mask = load_picture(source, f"region {index + 1}").rgb.convert("L")
+        picture = load_picture(source, f"region {index + 1}")
+        mask = picture.rgb.convert("L")
+        if picture.alpha is not None:
+            mask = ImageChops.multiply(mask, picture.alpha)  # what is see-through was not painted
         if mask.size != size:
             label = source if isinstance(source, str | Path) else f"region {index + 1}"
             raise PictureError(
                 f"{label} is {mask.width}×{mask.height}, the photo {size[0]}×{size[1]}: sizes must be equal"
             )
-        masks.append(_softened(to_tensor(mask)))  # 1×1×H×W
+        masks.append(_softened(to_tensor(mask).to(device)))  # 1×1×H×W
     if not any(bool((mask > 0).any()) for mask in masks):
         raise ValueError("all regions are empty: paint at least one of them white somewhere")
     return masks
@@ -237,7 +249,8 @@ def _shrunk(image: Image.Image, max_side: int | None) -> Image.Image:
 
 def _resized_style(style: Tensor, scale: float) -> Tensor:
     height, width = style.shape[-2:]
-    factor = STYLE_SIDE * scale / min(height, width)
+    aspect = max(height, width) / min(height, width)
+    factor = STYLE_SIDE * scale / min(height, width) / max(1.0, aspect / LONGEST_STYLE) ** 0.5
     size = (max(SMALLEST_SIDE, round(height * factor)), max(SMALLEST_SIDE, round(width * factor)))
     return interpolate(style, size=size, mode="bicubic", antialias=True).clamp(0, 1)
 

@@ -1,5 +1,6 @@
 """Lightning's view of the stylization data: which batches a run sees, and in which order."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -120,5 +121,5 @@ class StylizationData(pl.LightningDataModule):
         )
 
 
-def _bar(items: range, what: str) -> "tqdm[int]":
+def _bar(items: Iterable[int], what: str) -> "tqdm[int]":
     return tqdm(items, desc=what)

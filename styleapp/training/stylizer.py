@@ -71,22 +71,19 @@ class StylizerTraining(pl.LightningModule):
         self.identity_share = identity_share
         self.learning_rate, self.warmup_steps = learning_rate, warmup_steps
 
-    def on_after_batch_transfer(self, batch: PicturePair | EncodedPair, dataloader_idx: int) -> Any:
-        """Encodes pictures on the device; a cached batch is encoded already."""
-        if isinstance(batch, EncodedPair) or not self.trainer.training:
-            return batch
-        with torch.no_grad():
-            photo = batch.photo.contiguous(memory_format=torch.channels_last)
-            style = batch.style.contiguous(memory_format=torch.channels_last)
-            features = self.network.encoder(photo, (DEEPEST,))[DEEPEST]
-            return EncodedPair(photo, features, style_moments(self.network.encoder(style, STYLE_TAPS)))
-
-    def training_step(self, batch: EncodedPair, batch_idx: int) -> Tensor:
-        losses = self.losses(batch)
+    def training_step(self, batch: PicturePair | EncodedPair, batch_idx: int) -> Tensor:
+        losses = self.losses(batch if isinstance(batch, EncodedPair) else self.encode(batch))
         self.log_dict({f"train/{name}": value.detach() for name, value in losses.items()})
         total = torch.stack(list(losses.values())).sum()
         self.log("train/loss", total.detach(), prog_bar=True)
         return total
+
+    @torch.no_grad()
+    def encode(self, batch: PicturePair) -> EncodedPair:
+        """What the cache holds ready: features of the photos, moments of the styles."""
+        photo, style = (part.contiguous(memory_format=torch.channels_last) for part in batch)
+        features = self.network.encoder(photo, (DEEPEST,))[DEEPEST]
+        return EncodedPair(photo, features, style_moments(self.network.encoder(style, STYLE_TAPS)))
 
     def losses(self, batch: EncodedPair) -> dict[str, Tensor]:
         """Each loss of a batch, multiplied by its weight."""

@@ -1,7 +1,7 @@
 """Fields that the sample styles are drawn from: coordinates, noise, colour ramps, relief and ridges.
 
-A field is a size×size array over the picture, x to the right and y down, both from 0 to 1, so that a composition does not
-depend on the size it is drawn at. A colour field has a third axis of red, green and blue from 0 to 1.
+A field is a size×size array over the picture, x to the right and y down, both from 0 to 1, so that a composition does
+not depend on the size it is drawn at. A colour field has a third axis of red, green and blue from 0 to 1.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFilter
 
 Field = NDArray[Any]
 OVERSAMPLING = 2  # pictures with hard edges are drawn this much larger, because ImageDraw has no anti-aliasing
@@ -44,6 +44,17 @@ def noise(
     return (total - low) / max(high - low, 1e-6)
 
 
+def grain(rng: np.random.Generator, size: int, width: float) -> Field:
+    """Grain without a direction, 0…1 around 0.5, its lumps about `width` picture sides wide.
+
+    Unlike fine `noise` it shows no lattice.
+    """
+    own = np.random.default_rng(rng.integers(1 << 32))  # so that `rng` goes on the same way at every size
+    speckle = Image.fromarray(own.integers(0, 256, (size, size), dtype=np.uint8))
+    blurred = np.asarray(speckle.filter(ImageFilter.GaussianBlur(max(0.5, width * size / 2))), np.float32)
+    return np.clip(0.5 + (blurred - blurred.mean()) / max(5 * float(blurred.std()), 1e-6), 0, 1)
+
+
 def ridge(rng: np.random.Generator, size: int, bumps: int, octaves: int = 4, gain: float = 0.5) -> Field:
     """A jagged line over x: `size` values from 0 to 1, with about `bumps` summits."""
     positions = (np.arange(size) + 0.5) / size
@@ -68,7 +79,7 @@ def triangle(phase: Field) -> Field:
 
 def hashed(*ids: Field, salt: int = 0) -> Field:
     """A random number in [0, 1) for every combination of whole numbers, the same wherever the combination occurs."""
-    mixed = np.full(np.broadcast_shapes(*(np.shape(i) for i in ids)), salt * 374761393 + 1, np.uint32)
+    mixed = np.full(np.broadcast_shapes(*(np.shape(i) for i in ids)), (salt * 374761393 + 1) % (1 << 32), np.uint32)
     for values in ids:
         mixed = (mixed ^ np.asarray(values).astype(np.int64).astype(np.uint32)) * np.uint32(2654435761)
         mixed = (mixed ^ (mixed >> np.uint32(15))) * np.uint32(2246822519)
@@ -99,14 +110,6 @@ def blend(under: Field, over: Field, cover: Field) -> Field:
     return under + cover[..., None] * (over - under)
 
 
-def soften(values: Field, radius: float) -> Field:
-    """A blur of about `radius` pixels, by shrinking and enlarging: cheap, and it keeps floats."""
-    height, width = values.shape
-    small = (max(2, round(width / max(radius, 1))), max(2, round(height / max(radius, 1))))
-    shrunk = Image.fromarray(values.astype(np.float32)).resize(small, Image.Resampling.BOX)
-    return np.asarray(shrunk.resize((width, height), Image.Resampling.BICUBIC))
-
-
 def relief(height: Field) -> Field:
     """How bright a surface of this height (in pixels) is under a light from the upper left; flat gives 0, in -1…1."""
     down, right = np.gradient(height.astype(np.float32))
@@ -122,14 +125,13 @@ def look_up(field: Field, points: Field) -> Field:
 
 
 def paper(rng: np.random.Generator, size: int, roughness: float = 0.06) -> Field:
-    """Brightness of a sheet of rough paper, about 1 ± `roughness`: fibres, tooth and clouds."""
-    tooth = noise(rng, size, 170, 2, 0.8)
-    fibres = noise(rng, size, (24, 200)) + noise(rng, size, (200, 24))
+    """Brightness of a sheet of rough paper, about 1 ± `roughness`: tooth and clouds."""
+    tooth = grain(rng, size, 0.003) + 0.7 * grain(rng, size, 0.008)
     clouds = noise(rng, size, 5, 3)
-    return 1 + roughness * (1.6 * (tooth - 0.5) + 0.5 * (fibres - 1) + 0.9 * (clouds - 0.5))
+    return 1 + roughness * (1.5 * (tooth - 0.85) + 0.8 * (clouds - 0.5))
 
 
 def picture(colours: Field, size: int) -> Image.Image:
     """A colour field as an RGB picture, brought to size×size if it was drawn larger."""
-    image = Image.fromarray((np.clip(colours, 0, 1) * 255 + 0.5).astype(np.uint8), "RGB")
+    image = Image.fromarray((np.clip(colours, 0, 1) * 255 + 0.5).astype(np.uint8))
     return image if image.width == size else image.resize((size, size), Image.Resampling.LANCZOS)

@@ -1,0 +1,1 @@
+"""The commands of ``styleapp``, one a file; the table that lists them is in :mod:`styleapp.cli`."""

@@ -1,0 +1,46 @@
+"""On what a time was measured: a figure without its hardware means nothing."""
+
+import platform
+from pathlib import Path
+
+import torch
+
+__all__ = ["best_device", "hardware_name", "synchronize"]
+
+
+def best_device(name: str = "auto") -> torch.device:
+    """The device of a name; ``auto`` is the GPU where there is one.
+
+    Raises:
+        ValueError: the name is unknown, or this machine has no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name not in ("cpu", "cuda"):
+        raise ValueError(f"device must be auto, cpu or cuda, got {name!r}")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device cuda was asked for, but torch finds no GPU here")
+    return torch.device(name)
+
+
+def hardware_name(device: torch.device) -> str:
+    """The processor's model and the number of threads in use, or the GPU's name."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    threads = torch.get_num_threads()
+    return f"{_processor()}, {threads} thread{'' if threads == 1 else 's'}"
+
+
+def _processor() -> str:
+    table = Path("/proc/cpuinfo")
+    if table.is_file():
+        for line in table.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def synchronize(device: torch.device) -> None:
+    """Waits until a GPU has done what was asked of it, so that a clock can be read; a CPU has always done it."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

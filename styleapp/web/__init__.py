@@ -1,0 +1,1 @@
+"""The web page: Gradio only, one file a tab."""

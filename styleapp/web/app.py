@@ -1,0 +1,134 @@
+"""The whole page: its tabs, its look, and how it is served."""
+
+import html
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from styleapp.web import stylize
+from styleapp.web.network import NetworkProvider
+
+__all__ = ["HOST", "PORT", "TABS", "build_app", "launch", "page_options"]
+
+HOST, PORT = "127.0.0.1", 7860
+MAX_FILE_SIZE = "64mb"
+SWEEP_SECONDS, KEEP_SECONDS = (
+    1800,
+    4 * 3600,
+)  # how often old uploads and paintings are looked for, and when they are old
+
+TABS: tuple[tuple[str, Callable[[NetworkProvider], None], dict[str, str]], ...] = (
+    ("Stylize", stylize.build, stylize.TIPS),
+)
+"""Title of each tab, the function that builds it, and its tooltips by element id."""
+
+HEADER = """
+<header class="masthead"><span class="mark" aria-hidden="true"></span><h1>StyleApp</h1>
+<p>Your photo, painted in any style: choose a photo, choose a style, press <b>Stylize</b>.</p></header>
+"""
+
+
+def build_app(network: NetworkProvider) -> gr.Blocks:
+    """The page as Gradio blocks, ready to be launched or mounted.
+
+    Starts without a network, too: then a line at the top says what is missing.
+    """
+    keep = (SWEEP_SECONDS, KEEP_SECONDS)
+    with gr.Blocks(title="StyleApp", fill_width=True, delete_cache=keep, analytics_enabled=False) as app:
+        gr.HTML(HEADER)
+        notice = gr.HTML(visible=False, elem_id="notice")
+        with gr.Tabs():
+            for title, build, _ in TABS:
+                with gr.Tab(title, id=title.lower()):
+                    build(network)
+        app.load(lambda: _notice(network), None, notice, queue=False, show_progress="hidden", api_visibility="private")
+    return app
+
+
+def launch(
+    host: str = HOST, port: int | None = PORT, checkpoint: str = "adain", *, block: bool = True
+) -> tuple[gr.Blocks, str]:
+    """Builds the page and serves it.
+
+    Args:
+        host: address to listen at; 0.0.0.0 is every address of this machine.
+        port: ``None`` takes a free one.
+        checkpoint: a name of the manifest, or a file.
+        block: stay here until interrupted; else return at once, with the server running in the background.
+
+    Returns:
+        The app (``close()`` ends it) and its address.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    network = NetworkProvider(checkpoint)
+    problem = network.problem()
+    if problem:
+        print(f"styleapp: no network yet: {problem}")
+    app = build_app(network)
+    app.queue(default_concurrency_limit=None, max_size=64)
+    _, url, _ = app.launch(server_name=host, server_port=port, prevent_thread_lock=True, **page_options(checkpoint))
+    if block:
+        print(f"StyleApp is at {url} (Ctrl+C ends it)")
+        app.block_thread()
+    return app, url
+
+
+def page_options(checkpoint: str) -> dict[str, Any]:
+    """Looks and limits of the served page; nothing that it loads comes from another machine."""
+    folder = Path(__file__).parent
+    return {
+        "theme": _theme(),
+        "css": (folder / "page.css").read_text(encoding="utf-8"),
+        "head": _tooltip_script(),
+        "blocked_paths": _private_paths(checkpoint),
+        "max_file_size": MAX_FILE_SIZE,
+        "footer_links": ["api"],
+        "run_history": False,
+        "ssr_mode": False,
+        "share": False,
+        "quiet": True,
+    }
+
+
+def _theme() -> gr.themes.Base:
+    system = ("ui-sans-serif", "system-ui", "sans-serif")
+    return gr.themes.Soft(
+        primary_hue="indigo",
+        neutral_hue="stone",
+        radius_size="lg",
+        font=system,
+        font_mono=("ui-monospace", "monospace"),
+    ).set(
+        background_fill_primary="*neutral_50",
+        block_title_background_fill="transparent",
+        block_title_background_fill_dark="transparent",
+        block_title_padding="0",
+        block_title_text_color="*body_text_color",
+        block_title_text_color_dark="*body_text_color",
+    )
+
+
+def _tooltip_script() -> str:
+    """Gives every element of the tabs' tables its title, also those that appear later."""
+    tips = {key: text for _, _, table in TABS for key, text in table.items()}
+    data = json.dumps(tips).replace("<", "\\u003c")
+    script = (Path(__file__).parent / "tooltips.js").read_text(encoding="utf-8")
+    return f"<script>{script.replace('TIPS', data)}</script>"
+
+
+def _private_paths(checkpoint: str) -> list[str]:
+    """Where checkpoints lie; they are not for visitors, whatever else is served."""
+    folders = [Path(__file__).parents[2] / "checkpoints", Path(os.environ.get("STYLEAPP_CHECKPOINTS") or "checkpoints")]
+    return [str(path.resolve()) for path in (*folders, Path(checkpoint))]
+
+
+def _notice(network: NetworkProvider) -> Any:
+    problem = network.problem()
+    text = f"<b>No network to paint with yet.</b> {html.escape(problem)}" if problem else ""
+    return gr.update(value=text, visible=bool(problem))

@@ -1,0 +1,41 @@
+"""The network behind the page: one for all visitors, loaded when it is first needed."""
+
+from threading import Lock
+
+from styleapp.pipelines.stylize import StylizePipeline
+
+__all__ = ["NetworkProvider"]
+
+
+class NetworkProvider:
+    """Loads a pipeline once and keeps it; while it cannot be loaded, every call tries again.
+
+    So the page starts without any checkpoint, says what is missing, and works as soon as the file is there.
+
+    Args:
+        checkpoint: a name of the manifest, or a file.
+    """
+
+    def __init__(self, checkpoint: str = "adain") -> None:
+        self.checkpoint = checkpoint
+        self._pipeline: StylizePipeline | None = None
+        self._lock = Lock()
+
+    def get(self) -> StylizePipeline:
+        """The pipeline.
+
+        Raises:
+            CheckpointError: a ValueError whose message says what is missing or wrong.
+        """
+        with self._lock:
+            if self._pipeline is None:
+                self._pipeline = StylizePipeline.from_checkpoint(self.checkpoint)
+            return self._pipeline
+
+    def problem(self) -> str | None:
+        """One sentence that says why there is no network, or None where there is one."""
+        try:
+            self.get()
+        except ValueError as error:
+            return str(error)
+        return None

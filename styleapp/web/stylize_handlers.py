@@ -1,0 +1,161 @@
+"""What the tab *Stylize* and the HTTP endpoint ``/stylize`` do: photo and styles in, painting out."""
+
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from PIL import Image
+
+from styleapp.pipelines.images import save_image
+from styleapp.web.network import NetworkProvider
+from styleapp.web.pictures import PREVIEW_SIDE, fitted, readable_errors, upright
+from styleapp.web.region import masks_of_painting, weighted_masks
+
+__all__ = ["StylizeHandlers"]
+
+Slots = Mapping[int, tuple[str, float]]
+"""Style pictures and their weights by place; 0 is the first."""
+
+
+class StylizeHandlers:
+    """What happens when buttons are pressed; holds nothing that belongs to one visitor.
+
+    Args:
+        network: loads the network that paints.
+    """
+
+    def __init__(self, network: NetworkProvider) -> None:
+        self.network = network
+
+    def paint(
+        self,
+        photo: str | None,
+        style: str | None,
+        strength: float,
+        style_2: str | None,
+        style_3: str | None,
+        weight: float,
+        weight_2: float,
+        weight_3: float,
+        painting: dict[str, Any] | None,
+        colour: str,
+        style_scale: float,
+        max_side: int | None,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008 - gradio recognizes the parameter by its default
+    ) -> Iterator[tuple[Any, ...]]:
+        """For the page: yields ((photo, painting), download, caption, True), and nothing new at each step before.
+
+        A generator, so that *Stop* can end it between two steps.
+        """
+        with readable_errors(photo, style, style_2, style_3), tempfile.TemporaryDirectory() as folder:
+            slots = filled_slots((style, weight), (style_2, weight_2), (style_3, weight_3))
+            before = upright(checked_photo(photo))
+            weights = {slot: weight for slot, (_, weight) in slots.items()}
+            masks = masks_of_painting(painting, before.size, weights)
+            start = time.perf_counter()
+            stages = self.network.get().stages(
+                checked_photo(photo),
+                [path for path, _ in slots.values()],
+                strength=strength,
+                weights=None if masks else list(weights.values()),
+                regions=masks,
+                colour=colour,
+                style_scale=style_scale,
+                max_side=max_side or None,
+            )
+            for stage in stages:
+                progress(stage.done, desc=stage.title.capitalize())
+                if stage.image is None:
+                    yield gr.skip(), gr.skip(), gr.skip(), gr.skip()
+                    continue
+                seconds = time.perf_counter() - start
+                file = save_image(stage.image, Path(folder) / f"{Path(checked_photo(photo)).stem}-painted.png")
+                pair = preview(before, stage.image, file)
+                yield pair, gr.update(value=str(file), interactive=True), caption(seconds, stage.image.size), True
+
+    def repaint(self, *controls: Any, progress: gr.Progress = gr.Progress()) -> Iterator[tuple[Any, ...]]:  # noqa: B008
+        """As :meth:`paint`, with whether there is a painting already as the last value: without one, nothing happens."""
+        *given, painted = controls
+        if painted:
+            yield from self.paint(*given, progress=progress)
+        else:
+            yield gr.skip(), gr.skip(), gr.skip(), gr.skip()
+
+    def stylize(
+        self,
+        photo: str,
+        style: str,
+        strength: float = 1.0,
+        style_2: str | None = None,
+        style_3: str | None = None,
+        weight: float = 1.0,
+        weight_2: float = 1.0,
+        weight_3: float = 1.0,
+        region: str | None = None,
+        colour: str = "style",
+        style_scale: float = 1.0,
+        max_side: int | None = None,
+    ) -> Iterator[str | None]:
+        """Paints the photo in the style of one to three pictures; returns a PNG of the photo's size.
+
+        See docs/web.md for every value.
+        """
+        paths = (photo, style, style_2, style_3, region)
+        with readable_errors(*paths), tempfile.TemporaryDirectory() as folder:
+            slots = filled_slots((style, weight), (style_2, weight_2), (style_3, weight_3))
+            weights = [weight for _, weight in slots.values()]
+            masks = weighted_masks(upright(region), weights) if region else None
+            stages = self.network.get().stages(
+                checked_photo(photo),
+                [path for path, _ in slots.values()],
+                strength=strength,
+                weights=None if masks else weights,
+                regions=masks,
+                colour=colour,
+                style_scale=style_scale,
+                max_side=max_side or None,
+            )
+            for stage in stages:
+                done = stage.image is not None
+                yield str(save_image(stage.image, Path(folder) / "painting.png")) if stage.image else None
+                if done:
+                    return
+
+
+def checked_photo(photo: str | None) -> str:
+    """The photo.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if not photo:
+        raise ValueError("Choose a photo first: drop one in, or click one of the samples below the first frame.")
+    return photo
+
+
+def filled_slots(*given: tuple[str | None, float]) -> Slots:
+    """The styles that are there, by place.
+
+    Raises:
+        ValueError: there is none, or all weights are 0.
+    """
+    slots = {index: (path, float(weight)) for index, (path, weight) in enumerate(given) if path}
+    if not slots:
+        raise ValueError("Choose a style first: drop a picture in, or click one of the samples below the second frame.")
+    if sum(weight for _, weight in slots.values()) <= 0:
+        raise ValueError("The weights of all styles are 0: raise at least one of them under “Mix styles”.")
+    return slots
+
+
+def preview(before: Image.Image, after: Image.Image, file: Path) -> tuple[Image.Image, Image.Image | str]:
+    """Photo and painting of one size, small enough to be shown; the painting's file itself where it is."""
+    size = fitted(after.size, PREVIEW_SIDE)
+    return before.resize(size), str(file) if size == after.size else after.resize(size)
+
+
+def caption(seconds: float, size: tuple[int, int]) -> str:
+    """For example ``0.9 s, 640×480``."""
+    return f"{seconds:.1f} s, {size[0]}×{size[1]}"

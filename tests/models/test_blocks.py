@@ -1,0 +1,31 @@
+"""The shared convolution against torch's own layers."""
+
+import pytest
+import torch
+from torch import nn
+
+from styleapp.models.blocks import ReflectConv2d, reflect_conv
+
+
+@pytest.mark.parametrize("size", [(2, 2), (5, 8)])
+def test_equals_padding_then_convolution(size: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    conv, x = ReflectConv2d(3, 4), torch.randn(2, 3, *size)
+    plain = nn.Conv2d(3, 4, 3)
+    plain.load_state_dict(conv.state_dict())
+    assert conv(x).shape == (2, 4, *size)
+    torch.testing.assert_close(conv(x), plain(nn.ReflectionPad2d(1)(x)))
+
+
+def test_padding_setting_of_the_convolution_is_not_used() -> None:
+    torch.manual_seed(0)
+    padded, x = nn.Conv2d(3, 4, 3, padding=1), torch.randn(1, 3, 6, 6)
+    assert reflect_conv(x, padded).shape == x.shape[:1] + (4, 6, 6)
+
+
+def test_starts_without_shift_and_with_the_spread_for_relu() -> None:
+    torch.manual_seed(0)
+    conv = ReflectConv2d(64, 128)
+    assert conv.bias is not None
+    assert conv.bias.abs().max() == 0
+    assert conv.weight.std().item() == pytest.approx((2 / (64 * 9)) ** 0.5, rel=0.02)

@@ -1,0 +1,146 @@
+"""The page as a server: the HTTP endpoint, its contract, and what it says when something is wrong."""
+
+from pathlib import Path
+
+import gradio as gr
+import httpx
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+from styleapp.web import app as web_app
+from styleapp.web.network import NetworkProvider
+
+CONTRACT = [
+    ("photo", "filepath", False, None),
+    ("style", "filepath", False, None),
+    ("strength", "float", True, 1.0),
+    ("style_2", "filepath", True, None),
+    ("style_3", "filepath", True, None),
+    ("weight", "float", True, 1.0),
+    ("weight_2", "float", True, 1.0),
+    ("weight_3", "float", True, 1.0),
+    ("region", "filepath", True, None),
+    ("colour", "Literal['style', 'luminance', 'match', 'histogram']", True, "style"),
+    ("style_scale", "float", True, 1.0),
+    ("max_side", "int", True, None),
+]
+
+
+@pytest.fixture(scope="module")
+def client(address: str, tmp_path_factory: pytest.TempPathFactory) -> Client:
+    return Client(address, verbose=False, download_files=str(tmp_path_factory.mktemp("downloads")))
+
+
+def test_contract_of_the_endpoint(client: Client) -> None:
+    endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    assert list(endpoints) == ["/stylize"]
+    given = [
+        (one["parameter_name"], one["python_type"]["type"], one["parameter_has_default"], one["parameter_default"])
+        for one in endpoints["/stylize"]["parameters"]
+    ]
+    assert given == CONTRACT
+    assert [one["python_type"]["type"] for one in endpoints["/stylize"]["returns"]] == ["filepath"]
+
+
+def test_positional_call_returns_a_png_of_the_photos_size(client: Client, pictures: Path) -> None:
+    path = client.predict(
+        handle_file(pictures / "photo.png"), handle_file(pictures / "style.png"), 0.7, api_name="/stylize"
+    )
+    with Image.open(path) as painting:
+        assert (painting.format, painting.mode, painting.size) == ("PNG", "RGB", (96, 72))
+
+
+def test_every_control_at_once_and_alpha_is_kept(client: Client, pictures: Path, tmp_path: Path) -> None:
+    Image.new("L", (60, 40), 255).save(tmp_path / "region.png")
+    path = client.predict(
+        photo=handle_file(pictures / "clear.png"),
+        style=handle_file(pictures / "style.png"),
+        style_2=handle_file(pictures / "other.png"),
+        weight_2=0.5,
+        region=handle_file(tmp_path / "region.png"),
+        colour="luminance",
+        style_scale=0.5,
+        max_side=48,
+        api_name="/stylize",
+    )
+    with Image.open(path) as painting:
+        assert (painting.mode, painting.size) == ("RGBA", (48, 32))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"photo": "notes.png"}, "notes.png is not a picture"),
+        ({"style": "notes.png"}, "notes.png is not a picture"),
+        ({"weight": 0}, "weights of all styles are 0"),
+        ({"region": "style.png"}, "sizes must be equal"),
+        ({"strength": 9}, "1.5"),
+        ({"colour": "sepia"}, "sepia"),
+    ],
+)
+def test_bad_input_gets_one_sentence(client: Client, pictures: Path, changes: dict, sentence: str) -> None:
+    values = {"photo": "photo.png", "style": "style.png", **changes}
+    values = {
+        name: handle_file(pictures / value) if str(value).endswith(".png") else value for name, value in values.items()
+    }
+    with pytest.raises((AppError, ValueError), match=sentence) as caught:
+        client.predict(**values, api_name="/stylize")
+    assert str(pictures) not in str(caught.value) and "/gradio/" not in str(caught.value)
+
+
+def test_files_of_the_server_are_not_given_out(address: str, checkpoint: Path) -> None:
+    for path in (checkpoint, Path(web_app.__file__)):
+        assert httpx.get(f"{address}gradio_api/file={path}").status_code == 403
+
+
+def test_a_path_of_the_server_is_no_upload(address: str, pictures: Path) -> None:
+    client = Client(address, verbose=False)
+    inside = {"path": str(Path(web_app.__file__)), "meta": {"_type": "gradio.FileData"}}
+    with pytest.raises((AppError, ValueError, httpx.HTTPStatusError)):
+        client.predict(inside, handle_file(pictures / "style.png"), api_name="/stylize")
+
+
+def test_page_starts_without_a_checkpoint_and_says_so(tmp_path: Path, few_samples: None, pictures: Path) -> None:
+    app, url = web_app.launch(port=None, checkpoint=str(tmp_path / "missing.safetensors"), block=False)
+    try:
+        assert httpx.get(url).status_code == 200
+        client = Client(url, verbose=False)
+        with pytest.raises(AppError, match=r"missing\.safetensors.*STYLEAPP_CHECKPOINTS"):
+            client.predict(
+                handle_file(pictures / "photo.png"), handle_file(pictures / "style.png"), api_name="/stylize"
+            )
+    finally:
+        app.close(verbose=False)
+
+
+def test_network_is_found_once_it_is_there(tmp_path: Path, checkpoint: Path) -> None:
+    network = NetworkProvider(str(tmp_path / "late.safetensors"))
+    assert "late.safetensors" in (network.problem() or "")
+    (tmp_path / "late.safetensors").write_bytes(checkpoint.read_bytes())
+    assert network.problem() is None
+    assert network.get() is network.get()
+
+
+def test_every_visible_control_has_a_tooltip(few_samples: None, checkpoint: Path) -> None:
+    app = web_app.build_app(NetworkProvider(str(checkpoint)))
+    tips = {key: text for _, _, table in web_app.TABS for key, text in table.items()}
+    silent = (gr.Row, gr.Column, gr.Tabs, gr.Tab, gr.State, gr.Markdown)
+    controls = [
+        block
+        for block in app.blocks.values()
+        if not isinstance(block, silent) and getattr(block, "visible", True) is not False and block.elem_id != "notice"
+    ]
+    named = {block.elem_id for block in controls if block.elem_id}
+    assert named | {"stylize-stop"} == set(tips)
+    assert all(len(text.split()) > 3 for text in tips.values())
+    bare = [block.get_block_name() for block in controls if not block.elem_id]
+    assert set(bare) <= {"html", "form"}, bare  # the masthead, and frames around controls
+
+
+def test_network_events_share_one_queue(few_samples: None, checkpoint: Path) -> None:
+    app = web_app.build_app(NetworkProvider(str(checkpoint)))
+    heavy = [one for one in app.fns.values() if one.concurrency_id == "compute"]
+    assert len(heavy) == 3
+    assert {one.concurrency_limit for one in heavy} == {1}

@@ -1,0 +1,203 @@
+"""The page in a real browser, used as a visitor uses it."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Event
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from styleapp.pipelines.stylize import Stage
+from styleapp.web import app as web_app
+
+pytestmark = pytest.mark.browser
+
+LIMIT = 20_000  # milliseconds
+OpenPage = Callable[..., Any]
+
+
+class SlowNetwork:
+    """A network whose every step takes a while, and that counts them."""
+
+    def __init__(self) -> None:
+        self.started = Event()
+        self.steps = 0
+
+    def problem(self) -> None:
+        return None
+
+    def get(self) -> Any:
+        return SimpleNamespace(stages=self._stages)
+
+    def _stages(self, photo: str, styles: list[str], **controls: Any) -> Iterator[Stage]:
+        for step in range(100):
+            self.started.set()
+            time.sleep(0.1)
+            self.steps += 1
+            yield Stage(f"step {step}", step / 100)
+
+
+@pytest.fixture
+def open_page(chromium: Any) -> Iterator[OpenPage]:
+    """Opens the page in a window of its own: ``open_page(url, width, height)``; no other machine may be asked."""
+    contexts, foreign = [], []
+
+    def open_it(url: str, width: int = 1280, height: int = 900) -> Any:
+        contexts.append(chromium.new_context(viewport={"width": width, "height": height}))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(LIMIT)
+        page.on(
+            "request", lambda one: foreign.append(one.url) if not one.url.startswith((url, "blob:", "data:")) else 0
+        )
+        page.goto(url)
+        page.wait_for_selector("#stylize-run")
+        return page
+
+    yield open_it
+    for context in contexts:
+        context.close()
+    assert not foreign, f"asked other machines: {foreign}"
+
+
+def give(page: Any, slot: str, file: Path) -> None:
+    """Uploads a file into a drop zone and waits until it is shown."""
+    page.set_input_files(f"#stylize-{slot} input[type=file]", file)
+    page.wait_for_selector(f"#stylize-{slot} img")
+
+
+def paint(page: Any) -> None:
+    """Presses *Stylize* and waits for a new painting."""
+    page.evaluate("document.querySelector('#stylize-caption .prose').textContent = ''")
+    page.click("#stylize-run")
+    page.wait_for_function("/^[0-9.]+ s, /.test(document.querySelector('#stylize-caption').innerText.trim())")
+
+
+def download(page: Any, folder: Path) -> Image.Image:
+    """Presses *Download full size*."""
+    with page.expect_download() as waiting:
+        page.click("#stylize-download")
+    path = folder / waiting.value.suggested_filename
+    waiting.value.save_as(path)
+    return Image.open(path)
+
+
+def set_strength(page: Any, value: float) -> None:
+    """Moves the slider by its number field's keyboard twin: the range input itself."""
+    slider = page.locator("#stylize-strength input[type=range]")
+    slider.focus()
+    slider.fill(str(value))
+    slider.dispatch_event("pointerup")
+
+
+def test_upload_slide_paint_download(open_page: OpenPage, address: str, pictures: Path, tmp_path: Path) -> None:
+    page = open_page(address)
+    give(page, "photo", pictures / "photo.png")
+    give(page, "style", pictures / "style.png")
+    set_strength(page, 0.5)
+    paint(page)
+    assert page.locator("#stylize-caption").inner_text().strip().endswith("s, 96×72")
+    assert page.locator("#stylize-result img").count() == 2
+    painting = download(page, tmp_path)
+    assert (painting.format, painting.size, Path(painting.filename).name) == ("PNG", (96, 72), "photo-painted.png")
+    page.wait_for_selector("#stylize-stop", state="hidden")
+
+
+def test_samples_and_a_new_painting_when_the_slider_is_let_go(
+    open_page: OpenPage, address: str, tmp_path: Path
+) -> None:
+    page = open_page(address)
+    page.locator("#stylize-photo-samples button").nth(1).click()
+    page.locator("#stylize-style-samples button").nth(0).click()
+    page.wait_for_selector("#stylize-photo img")
+    page.wait_for_selector("#stylize-style img")
+    paint(page)
+    first = np.asarray(download(page, tmp_path))
+    page.evaluate("document.querySelector('#stylize-caption .prose').textContent = ''")
+    set_strength(page, 0.0)
+    page.wait_for_function("document.querySelector('#stylize-caption').innerText.includes('×')")
+    assert not np.array_equal(np.asarray(download(page, tmp_path)), first)
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_is_wider_than_the_window(open_page: OpenPage, address: str, pictures: Path, width: int) -> None:
+    page = open_page(address, width, 844)
+    give(page, "photo", pictures / "photo.png")
+    give(page, "style", pictures / "style.png")
+    paint(page)
+    for accordion in ("mix", "where", "look", "size"):
+        page.locator(f"#stylize-{accordion} > button").click()
+    page.wait_for_selector("#stylize-region canvas")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    cut = page.evaluate(
+        """width => [...document.querySelectorAll('[id^=stylize-]')].filter(element => element.offsetWidth)
+        .filter(element => { const box = element.getBoundingClientRect(); return box.left < 0 || box.right > width })
+        .map(element => element.id)""",
+        width,
+    )
+    assert cut == []
+    untold = page.evaluate("[...document.querySelectorAll('[id^=stylize-]')].filter(e => !e.title).map(e => e.id)")
+    assert untold == []
+
+
+def test_only_the_painted_region_changes(open_page: OpenPage, address: str, pictures: Path, tmp_path: Path) -> None:
+    page = open_page(address)
+    give(page, "photo", pictures / "photo.png")
+    give(page, "style", pictures / "style.png")
+    page.locator("#stylize-where > button").click()
+    canvas = page.wait_for_selector("#stylize-region canvas")
+    page.wait_for_timeout(1500)
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    middle, height = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(middle - 30, height - 30)
+    page.mouse.down()
+    page.mouse.move(middle - 30, height + 30, steps=8)
+    page.mouse.up()
+    page.wait_for_timeout(500)
+    photo = np.asarray(Image.open(pictures / "photo.png").convert("RGB")).astype(int)
+    shares = []
+    for _ in range(2):  # the second time must know the region, too
+        paint(page)
+        painting = np.asarray(download(page, tmp_path).convert("RGB")).astype(int)
+        changed = np.abs(painting - photo).max(-1) > 2
+        shares.append((changed[:, : 96 // 2].mean(), changed[:, 3 * 96 // 4 :].mean()))
+    assert shares[0] == shares[1]
+    left, right = shares[0]
+    assert left > 0.1
+    assert right == 0
+
+
+def test_stop_ends_the_painting(chromium: Any, open_page: OpenPage, few_samples: None, pictures: Path) -> None:
+    network = SlowNetwork()
+    app = web_app.build_app(network)  # type: ignore[arg-type]
+    _, url, _ = app.launch(prevent_thread_lock=True, **web_app.page_options("none"))
+    try:
+        page = open_page(url)
+        give(page, "photo", pictures / "photo.png")
+        give(page, "style", pictures / "style.png")
+        page.click("#stylize-run")
+        assert network.started.wait(10)
+        page.wait_for_selector("#stylize-result .progress-text, #stylize-result .progress-level")
+        page.click("#stylize-stop")
+        page.wait_for_selector("#stylize-stop", state="hidden")
+        page.wait_for_timeout(500)  # the step in work comes to its end
+        steps = network.steps
+        page.wait_for_timeout(1000)
+        assert network.steps == steps < 100
+        page.wait_for_selector("#stylize-run:not([disabled])")
+    finally:
+        app.close(verbose=False)
+
+
+def test_missing_network_is_said_at_the_top(open_page: OpenPage, few_samples: None, tmp_path: Path) -> None:
+    app, url = web_app.launch(port=None, checkpoint=str(tmp_path / "missing.safetensors"), block=False)
+    try:
+        page = open_page(url)
+        page.wait_for_selector("#notice")
+        assert "missing.safetensors" in page.locator("#notice").inner_text()
+    finally:
+        app.close(verbose=False)

@@ -8,6 +8,7 @@ from PIL import Image, ImageOps
 from styleapp import StylizePipeline
 from styleapp.data.pictures import held_out, list_pictures, read_picture
 from styleapp.pipelines.images import save_image
+from styleapp.pipelines.samples import sample_photos, sample_styles
 
 
 def spread(folder: str, count: int, skip: int) -> list[Path]:
@@ -40,6 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--photos", default="../shared/data/content", help="folder of photos (default %(default)s)")
     parser.add_argument("--styles", default="../shared/data/style", help="folder of styles (default %(default)s)")
+    parser.add_argument("--samples", action="store_true", help="our sample photos and styles instead of the folders")
     parser.add_argument("--checkpoint", default="adain", help="name or file (default %(default)s)")
     parser.add_argument("--rows", type=int, default=6, help="photos (default %(default)s)")
     parser.add_argument("--columns", type=int, default=6, help="styles (default %(default)s)")
@@ -49,8 +51,12 @@ def main() -> None:
     parser.add_argument("-o", "--output", default="runs/contact-sheet.png", help="default %(default)s")
     options = parser.parse_args()
     pipe = StylizePipeline.from_checkpoint(options.checkpoint)
-    photos = spread(options.photos, options.rows, options.skip)
-    styles = spread(options.styles, options.columns, options.skip)
+    if options.samples:
+        photos = [sample.path for sample in sample_photos()][: options.rows]
+        styles = [sample.path for sample in sample_styles()][: options.columns]
+    else:
+        photos = spread(options.photos, options.rows, options.skip)
+        styles = spread(options.styles, options.columns, options.skip)
     sheet = contact_sheet(pipe, photos, styles, options.side, options.strength)
     Path(options.output).parent.mkdir(parents=True, exist_ok=True)
     print(save_image(sheet, options.output))

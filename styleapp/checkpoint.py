@@ -173,7 +173,7 @@ def load_network(
     except (RuntimeError, TypeError) as error:
         reason = " ".join(str(error).split())[:300]  # torch lists every tensor on lines of their own
         raise CheckpointError(f"{path} does not fit the architecture {card.architecture!r}: {reason}") from error
-    network = network.to(memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload]
+    network = network.to(memory_format=torch.channels_last).eval().requires_grad_(False)
     return network, card, hashlib.sha256(path.read_bytes()).hexdigest()
 
 

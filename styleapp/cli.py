@@ -73,7 +73,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         return _complain(str(error))
     except (MemoryError, RuntimeError) as error:
-        if not _out_of_memory(error):
+        from styleapp.pipelines.hardware import is_out_of_memory
+
+        if not is_out_of_memory(error):
             raise
         return _complain("not enough memory; smaller pictures need less (stylize --max-side, benchmark --sizes)")
 
@@ -135,10 +137,6 @@ class _Version(argparse.Action):
 
         print(f"styleapp {version('styleapp')}")
         parser.exit()
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    return isinstance(error, MemoryError) or "memory" in str(error).lower()
 
 
 def _complain(message: str) -> int:

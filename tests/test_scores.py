@@ -6,7 +6,7 @@ from torch import Tensor
 
 from styleapp.models.vgg import STYLE_TAPS, VGG19
 from styleapp.pipelines.images import to_tensor
-from styleapp.scores import score_features, stylization_scores, style_moments
+from styleapp.scores import score_features, style_moments, stylization_scores
 
 
 @pytest.fixture(scope="module")

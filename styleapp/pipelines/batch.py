@@ -9,9 +9,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from styleapp.data.pictures import PictureError, list_pictures
+from styleapp.pipelines.hardware import is_out_of_memory
 from styleapp.pipelines.images import FORMATS, save_image
 from styleapp.pipelines.stylize import StylizePipeline
 
@@ -229,7 +228,7 @@ def _stylize(pipeline: StylizePipeline, job: Job, advance: Callable[[float], Non
             advance(stage.done - done)
             done, image = stage.done, stage.image
     except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "memory" not in str(error):
+        if not is_out_of_memory(error):
             raise
         raise PictureError(f"{job.photo} needs more memory than there is; max_side makes it smaller") from error
     finally:

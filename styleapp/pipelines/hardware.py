@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-__all__ = ["best_device", "hardware_name", "synchronize"]
+__all__ = ["best_device", "hardware_name", "is_out_of_memory", "synchronize"]
 
 
 def best_device(name: str = "auto") -> torch.device:
@@ -44,3 +44,11 @@ def synchronize(device: torch.device) -> None:
     """Waits until a GPU has done what was asked of it, so that a clock can be read; a CPU has always done it."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that memory ran out; torch raises an ordinary ``RuntimeError`` for that on a CPU."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    message = str(error).lower()
+    return isinstance(error, RuntimeError) and any(sign in message for sign in ("out of memory", "tried to allocate"))

@@ -4,12 +4,9 @@ import hashlib
 import importlib.util
 import os
 import tempfile
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-
-from PIL import Image
 
 from styleapp.data import synthetic
 from styleapp.data.pictures import PictureError
@@ -31,7 +28,7 @@ class Sample:
 
 
 def sample_photos() -> list[Sample]:
-    """The photos found in the media folder of the installed Gradio (which is not imported); empty where there is none."""
+    """The photos in the media folder of the installed Gradio, which is not imported; empty where there is none."""
     spec = importlib.util.find_spec("gradio")
     if spec is None or spec.origin is None:
         return []
@@ -44,7 +41,7 @@ def sample_styles(size: int = STYLE_SIZE) -> list[Sample]:
     """The generated styles as PNG files of size×size pixels, drawn once and then kept in :func:`cache_folder`."""
     folder = cache_folder() / f"styles-{_fingerprint()}-{size}"
     return [
-        Sample(name, style.title, _drawn(folder / f"{name}.png", lambda name=name: synthetic.sample_style(name, size)))
+        Sample(name, style.title, _drawn(folder / f"{name}.png", size))
         for name, style in synthetic.SAMPLE_STYLES.items()
     ]
 
@@ -72,12 +69,12 @@ def _fingerprint() -> str:
     return digest.hexdigest()[:12]
 
 
-def _drawn(path: Path, draw: Callable[[], Image.Image]) -> Path:
+def _drawn(path: Path, size: int) -> Path:
     if path.is_file():
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        return save_image(draw(), path)
+        return save_image(synthetic.sample_style(path.stem, size), path)
     except PictureError:
         if path.is_file():  # another process was quicker
             return path

@@ -51,7 +51,7 @@ class Throughput(pl.Callback):
     def on_train_batch_start(self, *_: Any) -> None:
         self.started = time.perf_counter()
 
-    def on_train_batch_end(  # type: ignore[override]
+    def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         seconds = time.perf_counter() - self.started
@@ -69,7 +69,7 @@ class TrainingRecord(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self._started = time.perf_counter()
-        data = trainer.datamodule.hparams if hasattr(trainer, "datamodule") else {}  # type: ignore[attr-defined]
+        data = trainer.datamodule.hparams if hasattr(trainer, "datamodule") else {}
         self.facts = {
             "photos": Path(str(data.get("photos", ""))).name,
             "styles": Path(str(data.get("styles", ""))).name,
@@ -106,6 +106,9 @@ def _device_name(device: torch.device) -> str:
 
 
 def _commit() -> str:
-    """Of the working folder; empty outside a repository."""
-    found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    """Of the working folder; empty outside a repository and where git is not installed."""
+    try:
+        found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
     return found.stdout.strip()

@@ -59,7 +59,7 @@ class StylizerTraining(pl.LightningModule):
         if not 0 <= identity_share <= 1:
             raise ValueError(f"identity_share must be between 0 and 1, got {identity_share}")
         self.save_hyperparameters(ignore=["network"])
-        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = network.to(memory_format=torch.channels_last)
         self.weights = {
             "content": content_weight,
             "style": style_weight,

@@ -1,10 +1,13 @@
 """What the page's pictures need beyond Gradio's own components."""
 
+from abc import ABCMeta
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
+from gradio.component_meta import ComponentMeta
 from gradio.data_classes import ImageData
 from PIL import Image
 
@@ -16,8 +19,15 @@ PREVIEW_SIDE = 1280
 """Longer side in pixels up to which pictures are shown; larger ones are for the download."""
 
 
-class PictureFile(gr.Image):
-    """An image component whose handler gets the uploaded file as it is.
+class _WithoutStub(ComponentMeta):
+    """Makes a component class as Gradio does, but writes no ``.pyi`` file beside its module."""
+
+    def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> type:
+        return ABCMeta.__new__(cls, name, bases, namespace)
+
+
+class PictureFile(gr.Image, metaclass=_WithoutStub):
+    """An image component whose handlers get the path of the uploaded file as it is.
 
     Gradio's own opens the file first: what is no picture, or too large, then ends in a message that helps nobody,
     while :func:`styleapp.data.pictures.read_picture` says it in one sentence.

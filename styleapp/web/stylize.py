@@ -66,23 +66,29 @@ def build(network: NetworkProvider) -> None:
             mix = _mix_controls()
             painting = _region_control(photo)
             look = _look_controls()
-    painted = gr.State(False)
-    controls = [photo, style, strength, *mix, painting, *look]
+    painted, strokes = gr.State(False), gr.State(None)
+    controls = [photo, style, strength, *mix, strokes, *look]
     outputs = [result, download, caption, painted]
     shown: dict[str, Any] = {**COMPUTE, "api_visibility": "private", "show_progress_on": [result]}
     # one after the other: on their own, a quick painting would be overtaken by the button's appearance
-    press = run.click(lambda: gr.update(visible=True), None, stop, **PRIVATE)
-    press = press.then(handlers.paint, controls, outputs, **shown)
+    press = run.click(lambda painting: (painting, gr.update(visible=True)), painting, [strokes, stop], **PRIVATE)
+    press = press.then(handlers.paint, [gr.State(True), *controls], outputs, **shown)
     let_go = [control.release for control in (strength, *mix, *look) if isinstance(control, gr.Slider)]
-    redo = gr.on(let_go, lambda painted: gr.update(visible=painted), painted, stop, **PRIVATE)
-    redo = redo.then(handlers.repaint, [*controls, painted], outputs, trigger_mode="always_last", **shown)
+    redo = gr.on(
+        let_go,
+        lambda painting, painted: (painting, gr.update(visible=painted)),
+        [painting, painted],
+        [strokes, stop],
+        **PRIVATE,
+    )
+    redo = redo.then(handlers.paint, [painted, *controls], outputs, trigger_mode="always_last", **shown)
     for event in (press, redo):
         event.then(lambda: gr.update(visible=False), None, stop, **PRIVATE)
     stop.click(lambda: gr.update(visible=False), None, stop, cancels=[press, redo], **PRIVATE)
     _endpoint(handlers, photo, style, strength, mix, look)
 
 
-def _tip(elem_id: str) -> dict[str, str]:
+def _tip(elem_id: str) -> dict[str, Any]:
     return {"elem_id": elem_id, "info": TIPS[elem_id]}
 
 
@@ -90,13 +96,13 @@ def _slider(elem_id: str, label: str, low: float, high: float, value: float, ste
     return gr.Slider(low, high, value, step=step, label=label, buttons=["reset"], **_tip(elem_id))
 
 
-def _picture(elem_id: str, label: str, sources: list[str], height: int) -> PictureFile:
+def _picture(elem_id: str, label: str, sources: list[Any], height: int) -> PictureFile:
     return PictureFile(label=label, elem_id=elem_id, height=height, sources=sources, buttons=[])
 
 
 def _picture_with_samples(elem_id: str, label: str, samples: list[Sample], camera: bool = False) -> PictureFile:
     with gr.Column(min_width=150):
-        sources = ["upload", "webcam", "clipboard"] if camera else ["upload", "clipboard"]
+        sources: list[Any] = ["upload", "webcam", "clipboard"] if camera else ["upload", "clipboard"]
         picture = _picture(elem_id, label, sources, 260)
         with gr.Column(elem_classes="samples", visible=bool(samples)):
             gr.Examples(
@@ -132,9 +138,9 @@ def _region_control(photo: PictureFile) -> gr.ImageEditor:
     with gr.Accordion("Only in part of the picture", open=False, elem_id="stylize-where"):
         names = list(BRUSHES.values())
         gr.Markdown(
-            "Brush over the places that the style should change; nothing painted means everywhere. With several styles: "
-            f"one colour mixes them there, several colours keep them apart ({names[0]} the first style, "
-            f"{names[1]} the second, {names[2]} the third)."
+            "Brush over the places that the style should change; nothing painted means everywhere. "
+            "With several styles: one colour mixes them there, several colours keep them apart "
+            f"({names[0]} the first style, {names[1]} the second, {names[2]} the third)."
         )
         painting = gr.ImageEditor(
             label="Where the style goes",

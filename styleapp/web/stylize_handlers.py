@@ -10,12 +10,14 @@ import gradio as gr
 from PIL import Image
 
 from styleapp.pipelines.images import save_image
+from styleapp.pipelines.stylize import Stage
 from styleapp.web.network import NetworkProvider
 from styleapp.web.pictures import PREVIEW_SIDE, fitted, readable_errors, upright
 from styleapp.web.region import masks_of_painting, weighted_masks
 
 __all__ = ["StylizeHandlers"]
 
+NOTHING_NEW = (gr.skip(),) * 4
 Slots = Mapping[int, tuple[str, float]]
 """Style pictures and their weights by place; 0 is the first."""
 
@@ -32,6 +34,7 @@ class StylizeHandlers:
 
     def paint(
         self,
+        wanted: bool,
         photo: str | None,
         style: str | None,
         strength: float,
@@ -48,41 +51,28 @@ class StylizeHandlers:
     ) -> Iterator[tuple[Any, ...]]:
         """For the page: yields ((photo, painting), download, caption, True), and nothing new at each step before.
 
-        A generator, so that *Stop* can end it between two steps.
+        A generator, so that *Stop* can end it between two steps. If it is not wanted, it ends at once: a slider that
+        is let go paints anew only where there is a painting.
         """
+        if not wanted:
+            yield NOTHING_NEW
+            return
         with readable_errors(photo, style, style_2, style_3), tempfile.TemporaryDirectory() as folder:
+            photo = checked_photo(photo)
             slots = filled_slots((style, weight), (style_2, weight_2), (style_3, weight_3))
-            before = upright(checked_photo(photo))
-            weights = {slot: weight for slot, (_, weight) in slots.items()}
-            masks = masks_of_painting(painting, before.size, weights)
+            before = upright(photo)
+            masks = masks_of_painting(painting, before.size, {slot: weight for slot, (_, weight) in slots.items()})
             start = time.perf_counter()
-            stages = self.network.get().stages(
-                checked_photo(photo),
-                [path for path, _ in slots.values()],
-                strength=strength,
-                weights=None if masks else list(weights.values()),
-                regions=masks,
-                colour=colour,
-                style_scale=style_scale,
-                max_side=max_side or None,
-            )
+            stages = self._stages(photo, slots, masks, strength, colour, style_scale, max_side)
             for stage in stages:
                 progress(stage.done, desc=stage.title.capitalize())
                 if stage.image is None:
-                    yield gr.skip(), gr.skip(), gr.skip(), gr.skip()
+                    yield NOTHING_NEW
                     continue
                 seconds = time.perf_counter() - start
-                file = save_image(stage.image, Path(folder) / f"{Path(checked_photo(photo)).stem}-painted.png")
+                file = save_image(stage.image, Path(folder) / f"{Path(photo).stem}-painted.png")
                 pair = preview(before, stage.image, file)
                 yield pair, gr.update(value=str(file), interactive=True), caption(seconds, stage.image.size), True
-
-    def repaint(self, *controls: Any, progress: gr.Progress = gr.Progress()) -> Iterator[tuple[Any, ...]]:  # noqa: B008
-        """As :meth:`paint`, with whether there is a painting already as the last value: without one, nothing happens."""
-        *given, painted = controls
-        if painted:
-            yield from self.paint(*given, progress=progress)
-        else:
-            yield gr.skip(), gr.skip(), gr.skip(), gr.skip()
 
     def stylize(
         self,
@@ -105,24 +95,32 @@ class StylizeHandlers:
         """
         paths = (photo, style, style_2, style_3, region)
         with readable_errors(*paths), tempfile.TemporaryDirectory() as folder:
+            photo = checked_photo(photo)
             slots = filled_slots((style, weight), (style_2, weight_2), (style_3, weight_3))
-            weights = [weight for _, weight in slots.values()]
-            masks = weighted_masks(upright(region), weights) if region else None
-            stages = self.network.get().stages(
-                checked_photo(photo),
-                [path for path, _ in slots.values()],
-                strength=strength,
-                weights=None if masks else weights,
-                regions=masks,
-                colour=colour,
-                style_scale=style_scale,
-                max_side=max_side or None,
-            )
-            for stage in stages:
-                done = stage.image is not None
+            masks = weighted_masks(upright(region), [weight for _, weight in slots.values()]) if region else None
+            for stage in self._stages(photo, slots, masks, strength, colour, style_scale, max_side):
                 yield str(save_image(stage.image, Path(folder) / "painting.png")) if stage.image else None
-                if done:
-                    return
+
+    def _stages(
+        self,
+        photo: str,
+        slots: Slots,
+        masks: list[Image.Image] | None,
+        strength: float,
+        colour: str,
+        style_scale: float,
+        max_side: int | None,
+    ) -> Iterator[Stage]:
+        return self.network.get().stages(
+            photo,
+            [path for path, _ in slots.values()],
+            strength=strength,
+            weights=None if masks else [weight for _, weight in slots.values()],
+            regions=masks,
+            colour=colour,
+            style_scale=style_scale,
+            max_side=max_side or None,
+        )
 
 
 def checked_photo(photo: str | None) -> str:

@@ -9,11 +9,6 @@ import pytest
 from styleapp.cli import main
 
 Captured = pytest.CaptureFixture[str]
-QUICK = ("--style-scale", "0.25")  # encodes a style at 128 pixels instead of 512
-
-
-def leftovers(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.name.endswith(".part")]
 
 
 class TestCheckData:

@@ -12,10 +12,6 @@ Captured = pytest.CaptureFixture[str]
 QUICK = ("--style-scale", "0.25")  # encodes a style at 128 pixels instead of 512
 
 
-def leftovers(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.name.endswith(".part")]
-
-
 class TestCheckpoints:
     def test_are_listed(self, shelf: Path, capsys: Captured, document: Callable[[], Any]) -> None:
         assert main(["checkpoints", "--json"]) == 0

@@ -1,15 +1,8 @@
 """Progress bars: when they show."""
 
-from pathlib import Path
-
 import pytest
 
 Captured = pytest.CaptureFixture[str]
-QUICK = ("--style-scale", "0.25")  # encodes a style at 128 pixels instead of 512
-
-
-def leftovers(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.name.endswith(".part")]
 
 
 class TestProgress:

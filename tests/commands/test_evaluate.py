@@ -10,7 +10,6 @@ from PIL import Image
 from styleapp.cli import main
 
 Captured = pytest.CaptureFixture[str]
-QUICK = ("--style-scale", "0.25")  # encodes a style at 128 pixels instead of 512
 
 
 def leftovers(folder: Path) -> list[Path]:

@@ -102,7 +102,7 @@ class TestStylize:
             ("stylize photo.png --style s1.png --colour red", "colour must be one of style, luminance"),
             ("stylize photo.png --style s1.png --style-scale 9", "between 0.25 and 4.0, got 9.0"),
             ("stylize photo.png --style s1.png --max-side 3", "max_side must be at least 16, got 3"),
-            ("stylize photo.png --style s1.png --weights 1", "--weights says how styles are put together: it needs --mix"),
+            ("stylize photo.png --style s1.png --weights 1", "--weights says how styles are put together"),
             ("stylize photo.png --style s1.png --region s1.png", "--region says"),
             ("stylize photo.png --mix --style s1.png s2.png --weights 1", "2 styles but 1 weights"),
             ("stylize photo.png --mix --style s1.png --region s1.png --weights 1", "either weights"),

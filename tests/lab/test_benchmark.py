@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from styleapp.lab.convolutions import bare_convolutions, record_convolutions
 from styleapp.lab.memory import PeakMemory
 from styleapp.lab.peers import PlainAdaIN
 from styleapp.models.adain import AdaINStylizer
-from styleapp.pipelines.hardware import best_device, hardware_name
+from styleapp.pipelines.hardware import hardware_name
 
 CPU = torch.device("cpu")
 RATIOS = ("times_bare", "times_plain")
@@ -104,6 +105,7 @@ class TestTiming:
         assert [len(taken) for taken in rounds] == [2, 2]
         assert all(seconds >= 0 for taken in rounds for seconds in taken)
 
+    @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a peak cannot be set back")
     def test_peak_memory_is_that_of_the_block(self) -> None:
         with PeakMemory(CPU) as memory:
             held = np.ones(8 * 2**20)  # 64 MiB
@@ -148,9 +150,3 @@ class TestMeasurement:
     def test_at_least_one_round(self, checkpoint: Path) -> None:
         with pytest.raises(ValueError, match="at least 1, got 0"):
             list(benchmark([checkpoint], [64], repeats=0))
-
-
-@pytest.mark.parametrize("name", ["tpu", *([] if torch.cuda.is_available() else ["cuda"])])
-def test_devices_that_are_not_there_are_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=name):
-        best_device(name)

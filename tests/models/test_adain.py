@@ -46,6 +46,14 @@ def test_decoder_draws_no_frame_and_no_checkerboard(network: AdaINStylizer) -> N
     assert spectrum.max() < 1e-5
 
 
+def test_scale_of_the_features_is_divided_out(network: AdaINStylizer) -> None:
+    other, features = AdaINDecoder(feature_scale=440.0), torch.rand(1, 512, 2, 2) * 880
+    other.load_state_dict(network.decoder.state_dict())
+    with torch.inference_mode():
+        torch.testing.assert_close(other(features / 2), network.decoder(features))
+        assert not torch.isclose(other(features), network.decoder(features)).all()
+
+
 def test_first_output_is_in_range(network: AdaINStylizer, photo: Tensor, style: Tensor) -> None:
     with torch.inference_mode():
         output = network.render(photo, network.code(style))

@@ -38,7 +38,7 @@ def train() -> Train:
 def recipe(photo_folder: Path, style_folder: Path) -> Recipe:
     """Writes ``configs/smoke.yaml`` with tiny pictures and its outputs in a folder: ``recipe(folder, data={…})``."""
 
-    def write(folder: Path, **changes: dict[str, Any]) -> Path:
+    def write(folder: Path, without: str = "no callback", **changes: dict[str, Any]) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         config = yaml.safe_load((ROOT / "configs" / "smoke.yaml").read_text(encoding="utf-8"))
         config["data"]["init_args"] |= {
@@ -61,7 +61,9 @@ def recipe(photo_folder: Path, style_folder: Path) -> Recipe:
             "enable_model_summary": False,
             **changes.get("trainer", {}),
         }
-        for callback in config["trainer"]["callbacks"]:
+        callbacks = [one for one in config["trainer"]["callbacks"] if not one["class_path"].endswith(without)]
+        config["trainer"]["callbacks"] = callbacks
+        for callback in callbacks:
             if callback["class_path"].endswith("ModelCheckpoint"):
                 callback["init_args"] |= {
                     "dirpath": str(folder / "checkpoints"),

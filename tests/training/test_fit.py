@@ -86,13 +86,20 @@ def test_only_the_decoder_is_trained(finished_run: Path, checkpoint_at: Checkpoi
     assert len(group["params"]) == len(after)
 
 
-def test_encoder_is_the_same_after_training(train: Callable[..., Any], recipe: Any, tmp_path: Path, vgg: Any) -> None:
-    path = recipe(tmp_path, trainer={"max_steps": 2, "limit_val_batches": 0}, model={"learning_rate": 1.0})
+@pytest.mark.parametrize("averaged", [False, True])
+def test_encoder_stays_frozen(train: Callable[..., Any], recipe: Any, tmp_path: Path, vgg: Any, averaged: bool) -> None:
+    path = recipe(
+        tmp_path,
+        without="no callback" if averaged else "EMAWeightAveraging",
+        trainer={"max_steps": 2, "limit_val_batches": 0},
+        model={"learning_rate": 1.0},
+    )
     trained = train("fit", f"--config={path}").model.network
     assert not trained.encoder.training
-    for (name, ours), (_, theirs) in zip(trained.encoder.state_dict().items(), vgg.state_dict().items(), strict=True):
-        assert torch.equal(ours, theirs), name
     assert not any(parameter.requires_grad for parameter in trained.encoder.parameters())
+    # At the end of a run Lightning puts the averaged weights in place; the mean of equal numbers is off by rounding.
+    tolerance = 1e-6 if averaged else 0
+    torch.testing.assert_close(dict(trained.encoder.state_dict()), dict(vgg.state_dict()), rtol=tolerance, atol=0)
 
 
 # Interruptions
@@ -129,13 +136,16 @@ def test_resumed_run_equals_an_uninterrupted_one(
     train("fit", f"--config={path}", "--ckpt_path=last")
 
     resumed = logged(tmp_path)
-    for name in (*LOSSES, "train/loss", "lr-Adam", "score/style_distance", "score/content_distance"):
+    for name in (*LOSSES, "train/loss", "lr-Adam"):
         assert resumed[name] == scalars[name], name
+    for name in ("score/style_distance", "score/content_distance"):
+        assert resumed[name] == pytest.approx(scalars[name], rel=1e-5), name
     again = _load(checkpoint_at(tmp_path, STEPS))
     _same_weights(again, saved)
     assert again["callbacks"]["TrainingRecord"]["curve"] == saved["callbacks"]["TrainingRecord"]["curve"]
 
 
+@pytest.mark.filterwarnings("ignore:The dirpath has changed:UserWarning")
 def test_resumed_at_the_end_of_an_epoch(
     train: Callable[..., Any],
     recipe: Any,

@@ -76,13 +76,15 @@ def paint(page: Any) -> None:
     page.wait_for_function("/^[0-9.]+ s, /.test(document.querySelector('#stylize-caption').innerText.trim())")
 
 
-def download(page: Any, folder: Path) -> Image.Image:
-    """Presses *Download full size*."""
+def download(page: Any, folder: Path) -> tuple[str, np.ndarray]:
+    """Presses *Download full size*; the file's name and its pixels H×W×3."""
     with page.expect_download() as waiting:
         page.click("#stylize-download")
     path = folder / waiting.value.suggested_filename
     waiting.value.save_as(path)
-    return Image.open(path)
+    with Image.open(path) as painting:
+        assert painting.format == "PNG"
+        return path.name, np.asarray(painting.convert("RGB"))
 
 
 def set_strength(page: Any, value: float) -> None:
@@ -101,8 +103,8 @@ def test_upload_slide_paint_download(open_page: OpenPage, address: str, pictures
     paint(page)
     assert page.locator("#stylize-caption").inner_text().strip().endswith("s, 96×72")
     assert page.locator("#stylize-result img").count() == 2
-    painting = download(page, tmp_path)
-    assert (painting.format, painting.size, Path(painting.filename).name) == ("PNG", (96, 72), "photo-painted.png")
+    name, painting = download(page, tmp_path)
+    assert (name, painting.shape) == ("photo-painted.png", (72, 96, 3))
     page.wait_for_selector("#stylize-stop", state="hidden")
 
 
@@ -115,11 +117,12 @@ def test_samples_and_a_new_painting_when_the_slider_is_let_go(
     page.wait_for_selector("#stylize-photo img")
     page.wait_for_selector("#stylize-style img")
     paint(page)
-    first = np.asarray(download(page, tmp_path))
+    _, first = download(page, tmp_path)
     page.evaluate("document.querySelector('#stylize-caption .prose').textContent = ''")
     set_strength(page, 0.0)
     page.wait_for_function("document.querySelector('#stylize-caption').innerText.includes('×')")
-    assert not np.array_equal(np.asarray(download(page, tmp_path)), first)
+    _, second = download(page, tmp_path)
+    assert second.shape == first.shape and not np.array_equal(second, first)
 
 
 @pytest.mark.parametrize("width", [390, 1280])
@@ -162,7 +165,7 @@ def test_only_the_painted_region_changes(open_page: OpenPage, address: str, pict
     shares = []
     for _ in range(2):  # the second time must know the region, too
         paint(page)
-        painting = np.asarray(download(page, tmp_path).convert("RGB")).astype(int)
+        painting = download(page, tmp_path)[1].astype(int)
         changed = np.abs(painting - photo).max(-1) > 2
         shares.append((changed[:, : 96 // 2].mean(), changed[:, 3 * 96 // 4 :].mean()))
     assert shares[0] == shares[1]

@@ -1,0 +1,136 @@
+"""What is seen of a run: sheets of samples, throughput, the record."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from pytorch_lightning.loggers import TensorBoardLogger
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from styleapp.data.pairs import PicturePair
+from styleapp.training import callbacks as module
+from styleapp.training.callbacks import SampleGrid, Throughput, TrainingRecord
+
+
+def _trainer(**facts: Any) -> Any:
+    known = {
+        "is_global_zero": True,
+        "num_val_batches": [9],
+        "logger": None,
+        "sanity_checking": False,
+        "global_step": 40,
+        "world_size": 1,
+        "accumulate_grad_batches": 1,
+        "precision": "32-true",
+        "callback_metrics": {},
+        "datamodule": SimpleNamespace(
+            hparams={"photos": "/data/mine/photos", "styles": "s", "crop": 64, "batch_size": 4}
+        ),
+    }
+    return SimpleNamespace(**{**known, **facts})
+
+
+def _show(grid: SampleGrid, trainer: Any, batches: int = 9) -> None:
+    for index in range(batches):
+        batch = PicturePair(torch.full((1, 3, 8, 8), index / 10), torch.zeros(1, 3, 8, 8))
+        grid.on_validation_batch_end(trainer, None, torch.ones(1, 3, 8, 8), batch, index)  # type: ignore[arg-type]
+
+
+def test_sheet_is_spread_over_the_pairs() -> None:
+    grid = SampleGrid(rows=3)
+    _show(grid, _trainer())
+    assert [round(picture[0, 0, 0].item() * 10) for picture in grid.pictures[::3]] == [0, 3, 6]
+    assert len(grid.pictures) == 9
+
+
+def test_sheet_of_fewer_pairs_than_rows_shows_all() -> None:
+    grid = SampleGrid(rows=8)
+    _show(grid, _trainer(num_val_batches=[2]), batches=2)
+    assert len(grid.pictures) == 6
+
+
+def test_only_the_first_process_collects() -> None:
+    grid = SampleGrid()
+    _show(grid, _trainer(is_global_zero=False))
+    assert not grid.pictures
+
+
+def test_sheet_is_written_to_tensorboard(tmp_path: Path) -> None:
+    grid, logger = SampleGrid(rows=3), TensorBoardLogger(tmp_path)
+    trainer = _trainer(logger=logger)
+    _show(grid, trainer)
+    grid.on_validation_epoch_end(trainer, None)  # type: ignore[arg-type]
+    logger.experiment.flush()
+    events = EventAccumulator(logger.log_dir, size_guidance={"images": 0}).Reload()
+    (image,) = events.Images("photo, style, output")
+    assert (image.step, image.width, image.height) == (40, 3 * 10 + 2, 3 * 10 + 2)  # three rows of three, framed
+    assert not grid.pictures
+    logger.finalize("success")
+
+
+def test_sanity_check_and_other_loggers_write_nothing() -> None:
+    grid = SampleGrid()
+    for trainer in (_trainer(sanity_checking=True), _trainer(logger=object())):
+        _show(grid, trainer)
+        grid.on_validation_epoch_end(trainer, None)  # type: ignore[arg-type]
+        assert not grid.pictures
+
+
+def test_throughput_counts_all_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([10.0, 12.0])
+    monkeypatch.setattr(module.time, "perf_counter", lambda: next(clock))
+    logged: dict[str, float] = {}
+    throughput = Throughput()
+    throughput.on_train_batch_start()
+    batch = PicturePair(torch.zeros(6, 3, 8, 8), torch.zeros(6, 3, 8, 8))
+    shown = SimpleNamespace(log=lambda name, value, **_: logged.update({name: value}))
+    throughput.on_train_batch_end(_trainer(world_size=4), shown, None, batch, 0)  # type: ignore[arg-type]
+    assert logged == {"images/s": 4 * 6 / 2}
+
+
+def test_record_of_the_facts() -> None:
+    record = TrainingRecord()
+    record.on_train_start(
+        _trainer(world_size=2, accumulate_grad_batches=3),
+        SimpleNamespace(device=torch.device("cpu")),  # type: ignore[arg-type]
+    )
+    facts = record.state_dict()["facts"]
+    assert (facts["photos"], facts["styles"], facts["crop"]) == ("photos", "s", 64)  # no paths of this machine
+    assert facts["batch_size"] == 4 * 2 * 3
+    assert facts["processes"] == 2
+    assert facts["device"] == f"CPU, {torch.get_num_threads()} threads"
+    assert facts["torch"] == torch.__version__
+
+
+def test_record_without_a_data_module() -> None:
+    trainer = _trainer()
+    del trainer.datamodule
+    record = TrainingRecord()
+    record.on_train_start(trainer, SimpleNamespace(device=torch.device("cpu")))  # type: ignore[arg-type]
+    assert record.state_dict()["facts"]["batch_size"] == 0
+
+
+def test_record_keeps_the_scores_over_the_steps() -> None:
+    record = TrainingRecord()
+    metrics = {"score/style_distance": torch.tensor(0.123456), "train/loss": torch.tensor(9.0)}
+    record.on_validation_epoch_end(_trainer(callback_metrics=metrics, global_step=10), None)  # type: ignore[arg-type]
+    record.on_validation_epoch_end(_trainer(callback_metrics=metrics, sanity_checking=True), None)  # type: ignore[arg-type]
+    record.on_validation_epoch_end(_trainer(), None)  # type: ignore[arg-type]
+    assert record.state_dict()["curve"] == [{"step": 10, "style_distance": 0.1235}]
+
+
+def test_gpu_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "some GPU")
+    assert module._device_name(torch.device("cuda")) == "some GPU"
+
+
+def test_commit_is_empty_outside_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert module._commit() == ""
+
+
+def test_commit_where_git_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert module._commit() == ""

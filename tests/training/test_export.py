@@ -1,0 +1,102 @@
+"""From a run to a file that the pipelines load."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from styleapp.checkpoint import CheckpointError, read_card
+from styleapp.pipelines.stylize import StylizePipeline
+from styleapp.training.export import export_run, find_training_checkpoint
+
+STEPS = 6
+
+
+@pytest.fixture(scope="module")
+def exported(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export_run(finished_run, tmp_path_factory.mktemp("exported") / "mine.safetensors", {"style_distance": 0.2})
+
+
+def test_pipeline_loads_it(exported: Path, draw_photo, draw_style) -> None:
+    pipe = StylizePipeline.from_checkpoint(exported, device="cpu")
+    assert pipe(draw_photo(40, 32), draw_style(32, 32), style_scale=0.25).size == (40, 32)
+
+
+def test_weights_are_the_averaged_ones(exported: Path, finished_run: Path, checkpoint_at: Callable[..., Path]) -> None:
+    saved = torch.load(checkpoint_at(finished_run, STEPS), map_location="cpu", weights_only=True)
+    decoder = StylizePipeline.from_checkpoint(exported, device="cpu").network.decoder  # type: ignore[attr-defined]
+    for name, value in decoder.state_dict().items():
+        torch.testing.assert_close(value, saved["state_dict"][f"network.decoder.{name}"], rtol=2**-10, atol=1e-7)
+
+
+def test_card_tells_how_it_was_trained(exported: Path, photo_folder: Path, style_folder: Path, network: Any) -> None:
+    card = read_card(exported)
+    assert card.architecture == "adain"
+    assert card.options == {"feature_scale": 880.0}
+    assert card.encoder == network.encoder.identity
+    assert card.scores == {"style_distance": 0.2}
+    record = card.record
+    assert (record["steps"], record["seed"]) == (STEPS, 1)
+    assert (record["photos"], record["styles"]) == (photo_folder.name, style_folder.name)
+    assert (record["crop"], record["batch_size"], record["processes"]) == (32, 4, 1)
+    assert record["device"].startswith("CPU")
+    assert record["seconds"] >= 0
+    (point,) = record["curve"]  # one validation, after the first epoch
+    assert point["step"] == 4
+    assert point["style_distance"] > 0
+    assert point["content_distance"] > 0
+
+
+def test_file_itself_or_newest_of_a_folder(
+    finished_run: Path, tmp_path: Path, checkpoint_at: Callable[..., Path]
+) -> None:
+    first = checkpoint_at(finished_run, 3)
+    assert find_training_checkpoint(first) == first
+    assert find_training_checkpoint(finished_run).resolve() == checkpoint_at(finished_run, STEPS).resolve()
+    for age, name in enumerate(("b.ckpt", "a.ckpt", "deeper/c.ckpt")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+        os.utime(tmp_path / name, (1000 + age, 1000 + age))
+    assert find_training_checkpoint(tmp_path) == tmp_path / "deeper" / "c.ckpt"
+
+
+def test_checkpoint_without_its_recipe_has_no_seed(
+    finished_run: Path, tmp_path: Path, checkpoint_at: Callable[..., Path]
+) -> None:
+    alone = tmp_path / "a" / "b" / "c" / "only.ckpt"
+    alone.parent.mkdir(parents=True)
+    shutil.copy(checkpoint_at(finished_run, 3), alone)
+    assert read_card(export_run(alone, tmp_path / "x.safetensors")).record["seed"] is None
+
+
+def test_seed_of_the_newest_recipe(finished_run: Path, tmp_path: Path, checkpoint_at: Callable[..., Path]) -> None:
+    shutil.copy(checkpoint_at(finished_run, 3), tmp_path / "only.ckpt")
+    for age, (name, seed) in enumerate((("version_0", 5), ("version_1", 6))):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.yaml").write_text(yaml.safe_dump({"seed_everything": seed}))
+        os.utime(tmp_path / name / "config.yaml", (1000 + age, 1000 + age))
+    assert read_card(export_run(tmp_path, tmp_path / "x.safetensors")).record["seed"] == 6
+
+
+def test_nothing_to_export(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(CheckpointError, match=r"is neither a \.ckpt file nor a folder with one; train first"):
+            export_run(path, tmp_path / "x.safetensors")
+
+
+def test_damaged_and_foreign_checkpoints(tmp_path: Path) -> None:
+    (tmp_path / "damaged.ckpt").write_bytes(b"damaged")
+    with pytest.raises(CheckpointError, match=r"damaged\.ckpt is not a training checkpoint that can be read"):
+        export_run(tmp_path / "damaged.ckpt", tmp_path / "x.safetensors")
+    torch.save({"state_dict": {}}, tmp_path / "foreign.ckpt")
+    with pytest.raises(CheckpointError, match=r"foreign\.ckpt was not written by one of our training modules"):
+        export_run(tmp_path / "foreign.ckpt", tmp_path / "x.safetensors")
+    torch.save([1, 2], tmp_path / "list.ckpt")
+    with pytest.raises(CheckpointError, match=r"list\.ckpt was not written by one of our"):
+        export_run(tmp_path / "list.ckpt", tmp_path / "x.safetensors")
+    assert not (tmp_path / "x.safetensors").exists()

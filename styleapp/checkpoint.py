@@ -159,6 +159,9 @@ def load_network(
         CheckpointError: not found, damaged, of another architecture, or made for another encoder.
     """
     path = find_checkpoint(name_or_path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != manifest().get(str(name_or_path), {}).get("sha256", digest):
+        raise CheckpointError(f"{path} is not the file that the manifest lists under {str(name_or_path)!r}: damaged?")
     card = read_card(path)
     if card.architecture not in ARCHITECTURES or architecture not in (None, card.architecture):
         wanted = architecture or f"one of {', '.join(ARCHITECTURES)}"
@@ -174,7 +177,7 @@ def load_network(
         reason = " ".join(str(error).split())[:300]  # torch lists every tensor on lines of their own
         raise CheckpointError(f"{path} does not fit the architecture {card.architecture!r}: {reason}") from error
     network = network.to(memory_format=torch.channels_last).eval().requires_grad_(False)
-    return network, card, hashlib.sha256(path.read_bytes()).hexdigest()
+    return network, card, digest
 
 
 def _encoder(path: Path, card: Card, source: str | None) -> Any:

@@ -88,12 +88,22 @@ def test_whole_numbers_stay_whole(tmp_path: Path, card: Card) -> None:
 
 def test_by_name_and_by_path(folder: Path, checkpoint: Path) -> None:
     (folder / "small.safetensors").write_bytes(checkpoint.read_bytes())
-    entry = {"file": "small.safetensors", "title": "any style", "sha256": "0", "licence": "CC0-1.0"}
+    digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    entry = {"file": "small.safetensors", "title": "any style", "sha256": digest, "licence": "CC0-1.0"}
     (folder / "manifest.json").write_text(json.dumps({"adain": entry}))
     assert manifest() == {"adain": entry}
     assert find_checkpoint("adain") == folder / "small.safetensors"
     assert find_checkpoint(checkpoint) == checkpoint
     assert load_network("adain")[1].architecture == "adain"
+
+
+def test_file_that_is_not_the_listed_one(folder: Path, checkpoint: Path) -> None:
+    (folder / "small.safetensors").write_bytes(checkpoint.read_bytes())
+    (folder / "manifest.json").write_text(json.dumps({"adain": {"file": "small.safetensors", "sha256": "0" * 64}}))
+    with pytest.raises(
+        CheckpointError, match=r"small\.safetensors is not the file that the manifest lists under 'adain'"
+    ):
+        load_network("adain")
 
 
 def test_unknown_name_lists_the_known(folder: Path) -> None:

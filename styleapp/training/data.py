@@ -1,19 +1,24 @@
 """Lightning's view of the stylization data: which batches a run sees, and in which order."""
 
+import logging
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from styleapp.data.cache import CachedPairs, EncodedPair, build_cache
 from styleapp.data.folder import PictureFolder
 from styleapp.data.pairs import CropSampler, PicturePair, ScoringPairs, StepSampler, TrainingPairs
-from styleapp.models.vgg import STYLE_TAPS, load_vgg19
+from styleapp.data.pictures import PictureError
+from styleapp.models.vgg import STYLE_TAPS
+from styleapp.training.cache import CachedPairs, EncodedPair, build_cache
 
 __all__ = ["StylizationData"]
+
+log = logging.getLogger(__name__)
 
 
 class StylizationData(pl.LightningDataModule):
@@ -75,13 +80,8 @@ class StylizationData(pl.LightningDataModule):
         else:
             folders = PictureFolder(self.photos), PictureFolder(self.styles)
             self.training = TrainingPairs(*folders, self.crop, self.seed)
-        self.scoring = ScoringPairs(
-            PictureFolder(self.photos, "held_out"),
-            PictureFolder(self.styles, "held_out"),
-            self.score_size,
-            self.score_photos,
-            self.score_styles,
-        )
+        scored = _unseen(self.photos), _unseen(self.styles)
+        self.scoring = ScoringPairs(*scored, self.score_size, self.score_photos, self.score_styles)
 
     def train_dataloader(self) -> DataLoader[EncodedPair] | DataLoader[PicturePair]:
         trainer = self.trainer
@@ -106,10 +106,12 @@ class StylizationData(pl.LightningDataModule):
 
     def _cache_folder(self) -> Path:
         assert self.cache is not None
-        vgg = load_vgg19(last=STYLE_TAPS[-1])
+        assert self.trainer is not None
+        module: Any = self.trainer.lightning_module
+        vgg = module.network.encoder  # the network's own: features of another would mean nothing to it
         return build_cache(
             self.cache,
-            torch.inference_mode()(vgg),
+            torch.inference_mode()(vgg.eval()),
             str(vgg.identity),
             STYLE_TAPS,
             PictureFolder(self.photos),
@@ -119,6 +121,15 @@ class StylizationData(pl.LightningDataModule):
             self.seed,
             progress=_bar,
         )
+
+
+def _unseen(folder: str) -> PictureFolder:
+    """The held-out pictures; of a folder too small to have one, all, which training sees as well."""
+    try:
+        return PictureFolder(folder, "held_out")
+    except PictureError:
+        log.warning("%s has no held-out picture: its scores will be of pictures that training has seen", folder)
+        return PictureFolder(folder, "all")
 
 
 def _bar(items: Iterable[int], what: str) -> "tqdm[int]":

@@ -10,13 +10,13 @@ from kornia.losses import total_variation
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from styleapp.data.cache import EncodedPair
 from styleapp.data.pairs import PicturePair
 from styleapp.losses import content_loss, feature_loss, style_loss
 from styleapp.models.adain import AdaINStylizer
 from styleapp.models.vgg import STYLE_TAPS
 from styleapp.norms import Moments, StyleCode, mean_deviation
 from styleapp.scores import score_features, style_moments
+from styleapp.training.cache import EncodedPair
 
 __all__ = ["StylizerTraining"]
 

@@ -66,21 +66,16 @@ def build(network: NetworkProvider) -> None:
             mix = _mix_controls()
             painting = _region_control(photo)
             look = _look_controls()
-    painted, strokes = gr.State(False), gr.State(None)
+    painted, strokes = gr.State(False), _editor(visible=False)
     controls = [photo, style, strength, *mix, strokes, *look]
     outputs = [result, download, caption, painted]
     shown: dict[str, Any] = {**COMPUTE, "api_visibility": "private", "show_progress_on": [result]}
+    hand_over: dict[str, Any] = {"fn": None, "inputs": painting, "outputs": strokes, "js": "value => value", **PRIVATE}
     # one after the other: on their own, a quick painting would be overtaken by the button's appearance
-    press = run.click(lambda painting: (painting, gr.update(visible=True)), painting, [strokes, stop], **PRIVATE)
+    press = run.click(**hand_over).then(lambda: gr.update(visible=True), None, stop, **PRIVATE)
     press = press.then(handlers.paint, [gr.State(True), *controls], outputs, **shown)
     let_go = [control.release for control in (strength, *mix, *look) if isinstance(control, gr.Slider)]
-    redo = gr.on(
-        let_go,
-        lambda painting, painted: (painting, gr.update(visible=painted)),
-        [painting, painted],
-        [strokes, stop],
-        **PRIVATE,
-    )
+    redo = gr.on(let_go, **hand_over).then(lambda painted: gr.update(visible=painted), painted, stop, **PRIVATE)
     redo = redo.then(handlers.paint, [painted, *controls], outputs, trigger_mode="always_last", **shown)
     for event in (press, redo):
         event.then(lambda: gr.update(visible=False), None, stop, **PRIVATE)
@@ -142,26 +137,33 @@ def _region_control(photo: PictureFile) -> gr.ImageEditor:
             "With several styles: one colour mixes them there, several colours keep them apart "
             f"({names[0]} the first style, {names[1]} the second, {names[2]} the third)."
         )
-        painting = gr.ImageEditor(
-            label="Where the style goes",
-            show_label=False,
-            elem_id="stylize-region",
-            type="pil",
-            image_mode="RGBA",
-            format="png",
-            sources=(),
-            transforms=(),
-            layers=False,
-            brush=gr.Brush(
-                default_size=48, colors=list(BRUSHES), default_color=next(iter(BRUSHES)), color_mode="fixed"
-            ),
-            eraser=gr.Eraser(default_size=48),
-            canvas_size=(CANVAS_SIDE, CANVAS_SIDE),
-            fixed_canvas=False,
-            buttons=[],
-        )
-    photo.change(_canvas, photo, painting, **PRIVATE)
+        painting = _editor(elem_id="stylize-region")
+    photo.change(_canvas, photo, painting, show_progress_on=[photo], **PRIVATE)
     return painting
+
+
+def _editor(**options: Any) -> gr.ImageEditor:
+    """The photo to paint on; and once more, unseen, to take what was painted when it is needed.
+
+    An editor that is itself an input or shows progress is asked for its pictures with every message of any event, a
+    dozen uploads a painting; the unseen one has them once.
+    """
+    return gr.ImageEditor(
+        label="Where the style goes",
+        show_label=False,
+        type="pil",
+        image_mode="RGBA",
+        format="png",
+        sources=(),
+        transforms=(),
+        layers=False,
+        brush=gr.Brush(default_size=48, colors=list(BRUSHES), default_color=next(iter(BRUSHES)), color_mode="fixed"),
+        eraser=gr.Eraser(default_size=48),
+        canvas_size=(CANVAS_SIDE, CANVAS_SIDE),
+        fixed_canvas=False,
+        buttons=[],
+        **options,
+    )
 
 
 def _canvas(photo: str | None) -> dict[str, Any] | None:

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from styleapp.data.cache import EncodedPair
 from styleapp.data.pairs import PicturePair
 from styleapp.losses import content_loss, feature_loss, style_loss
 from styleapp.models.adain import AdaINStylizer
@@ -15,6 +14,7 @@ from styleapp.models.vgg import STYLE_TAPS, VGG19
 from styleapp.norms import Moments
 from styleapp.pipelines.images import to_tensor
 from styleapp.scores import style_moments
+from styleapp.training.cache import EncodedPair
 from styleapp.training.stylizer import StylizerTraining, warmup_cosine
 
 

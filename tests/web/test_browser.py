@@ -148,8 +148,10 @@ def test_nothing_is_wider_than_the_window(open_page: OpenPage, address: str, pic
 
 def test_only_the_painted_region_changes(open_page: OpenPage, address: str, pictures: Path, tmp_path: Path) -> None:
     page = open_page(address)
+    uploads: list[str] = []
     give(page, "photo", pictures / "photo.png")
     give(page, "style", pictures / "style.png")
+    page.on("request", lambda one: uploads.append(one.url) if one.url.endswith("/upload") else None)
     page.locator("#stylize-where > button").click()
     canvas = page.wait_for_selector("#stylize-region canvas")
     page.wait_for_timeout(1500)
@@ -168,6 +170,7 @@ def test_only_the_painted_region_changes(open_page: OpenPage, address: str, pict
         painting = download(page, tmp_path)[1].astype(int)
         changed = np.abs(painting - photo).max(-1) > 2
         shares.append((changed[:, : 96 // 2].mean(), changed[:, 3 * 96 // 4 :].mean()))
+    assert len(uploads) == 2 * 3  # background, layer, composite for each painting, and not for each message of it
     assert shares[0] == shares[1]
     left, right = shares[0]
     assert left > 0.1

@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 from torch.utils.data import DataLoader
 
-from styleapp.data.cache import CachedPairs, build_cache
 from styleapp.data.folder import PictureFolder
 from styleapp.data.pairs import CropSampler, sample_generator
 from styleapp.norms import mean_deviation
+from styleapp.training.cache import CachedPairs, build_cache
 
 TAPS = ("shallow", "deep")
 

@@ -71,8 +71,8 @@ def build_cache(
     depends_on = {
         "encoder": identity,
         "taps": taps,
-        "photos": [path.name for path in photos.paths],
-        "styles": [path.name for path in styles.paths],
+        "photos": _listing(photos),
+        "styles": _listing(styles),
         "crop": [crop.size, *crop.sides, crops_per_photo, seed],
     }
     key = hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()[:16]
@@ -86,6 +86,11 @@ def build_cache(
     _write_styles(partial, encoder, taps, styles, crop.sides[1], progress)
     partial.rename(folder)
     return folder
+
+
+def _listing(pictures: PictureFolder) -> list[str]:
+    """Name and length of each file: two folders with equal names seldom have equal lengths as well."""
+    return [f"{path.relative_to(pictures.root).as_posix()} {path.stat().st_size}" for path in pictures.paths]
 
 
 def _write_photos(

@@ -15,7 +15,7 @@ def main(args: list[str] | None = None) -> int:
     options = parser.parse_args(args)
     try:
         launch(options.host, options.port, options.checkpoint)
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         print(f"serve.py: {error}", file=sys.stderr)
         return 2
     return 0

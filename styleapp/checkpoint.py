@@ -16,7 +16,16 @@ from torch import Tensor, nn
 from styleapp.models.adain import AdaINStylizer
 from styleapp.models.vgg import EncoderIdentity, load_vgg19
 
-__all__ = ["ARCHITECTURES", "Card", "CheckpointError", "find_checkpoint", "load_network", "manifest", "save_network"]
+__all__ = [
+    "ARCHITECTURES",
+    "Card",
+    "CheckpointError",
+    "enter_in_manifest",
+    "find_checkpoint",
+    "load_network",
+    "manifest",
+    "save_network",
+]
 
 FORMAT = 1
 ENCODER_PREFIX = "encoder."
@@ -90,11 +99,27 @@ def find_checkpoint(name_or_path: str | Path) -> Path:
     )
 
 
+def enter_in_manifest(path: Path) -> bool:
+    """Lists a file of the checkpoint folder under its stem, or renews its sha256; what else is listed stays.
+
+    Returns:
+        Whether the file lies in the checkpoint folder; other files are not listed.
+    """
+    if path.resolve().parent != checkpoint_folder().resolve():
+        return False
+    entries = manifest()
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    entries[path.stem] = {"title": path.stem, **entries.get(path.stem, {}), "file": path.name, "sha256": digest}
+    text = json.dumps(entries, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+    _write_whole(checkpoint_folder() / "manifest.json", text.encode())
+    return True
+
+
 def save_network(path: str | Path, tensors: Mapping[str, Tensor], card: Card) -> Path:
     """Writes tensors in half precision with their card; the encoder's are left out. All or nothing.
 
     Raises:
-        CheckpointError: the architecture is unknown or the file cannot be written.
+        CheckpointError: the architecture is unknown, a value is not finite, or the file cannot be written.
     """
     if card.architecture not in ARCHITECTURES:
         raise CheckpointError(f"unknown architecture {card.architecture!r}; known are {', '.join(ARCHITECTURES)}")
@@ -105,17 +130,25 @@ def save_network(path: str | Path, tensors: Mapping[str, Tensor], card: Card) ->
         if not name.startswith(ENCODER_PREFIX)
     }
     metadata = {"format": str(FORMAT), "card": json.dumps(asdict(card))}
+    broken = [name for name, tensor in kept.items() if not bool(torch.isfinite(tensor).all())]
+    if broken:
+        raise CheckpointError(f"{broken[0]} has values that are not finite in half precision: {target} is not written")
+    _write_whole(target, save(kept, metadata=metadata))
+    return target
+
+
+def _write_whole(target: Path, content: bytes) -> None:
+    """In full or not at all: to a temporary file in the same folder, then renamed."""
     temporary = target.with_name(f".{target.name}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            temporary.write_bytes(save(kept, metadata=metadata))
+            temporary.write_bytes(content)
             temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise CheckpointError(f"{target} cannot be written: {error.strerror or error}") from error
-    return target
 
 
 def read_card(path: Path) -> Card:

@@ -1,16 +1,21 @@
 """``styleapp export``: from a training run to a file that the other commands load."""
 
 import argparse
+import json
 from pathlib import Path
+from typing import Any
 
 from styleapp.commands.console import print_json
 
 DESCRIPTION = """Make a checkpoint file of a training run: averaged weights in half precision, with their record.
 
-RUN is a .ckpt file or the folder of a run; of a folder the newest .ckpt is taken."""
+RUN is a .ckpt file or the folder of a run; of a folder the newest .ckpt is taken. A file in the checkpoint folder is
+also entered in its manifest, so that it can be named."""
 
 EXAMPLES = """  styleapp export runs/adain -o mine.safetensors
   styleapp stylize photo.jpg --style painting.jpg --checkpoint mine.safetensors
+  styleapp evaluate photos/ styles/ --held-out --checkpoint mine.safetensors --json > scores.json
+  styleapp export runs/adain -o mine.safetensors --scores scores.json
 
 exit status: 0 fine, 2 bad input"""
 
@@ -20,6 +25,9 @@ SUFFIX = ".safetensors"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="a .ckpt file, or a folder with some")
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help=f"the {SUFFIX} file to write")
+    parser.add_argument(
+        "--scores", metavar="FILE", help="what `evaluate --json` printed, to be kept in the file's card"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document with the checkpoint's card")
 
 
@@ -29,14 +37,39 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError(f"{output}: the name of a checkpoint ends with {SUFFIX}")
     from dataclasses import asdict
 
-    from styleapp.checkpoint import read_card
+    from styleapp.checkpoint import enter_in_manifest, read_card
     from styleapp.training.export import export_run
 
-    export_run(arguments.run, output)
+    export_run(arguments.run, output, _scores(arguments.scores))
+    listed = enter_in_manifest(output)
     card = read_card(output)
     megabytes = output.stat().st_size / 1e6
     if arguments.json:
         print_json({"file": str(output), "megabytes": round(megabytes, 2), **asdict(card)})
     else:
         print(f"{output}: {card.architecture}, {card.record.get('steps')} steps, {megabytes:.1f} MB")
+        if listed:
+            print(f"listed as {output.stem!r}")
     return 0
+
+
+def _scores(file: str | None) -> dict[str, Any]:
+    """What a card keeps of an evaluation."""
+    if file is None:
+        return {}
+    try:
+        document = json.loads(Path(file).read_text(encoding="utf-8"))
+        full = next(row for row in document["rows"] if row["strength"] == 1)
+        return {
+            "style_distance": round(full["style_distance"], 4),
+            "content_distance": round(full["content_distance"], 4),
+            "pairs": document["pairs"],
+            "photo_itself_style_distance": round(document["photo_itself"]["style_distance"], 4),
+            "psnr_strength_0": round(document["psnr_strength_0"], 2),
+        }
+    except OSError as error:
+        raise ValueError(f"{file} cannot be read: {error.strerror or error}") from error
+    except (ValueError, KeyError, TypeError, StopIteration) as error:
+        raise ValueError(
+            f"{file} is not what `styleapp evaluate --json` prints with strength 1 among others"
+        ) from error

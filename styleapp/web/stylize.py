@@ -78,7 +78,8 @@ def build(network: NetworkProvider) -> None:
     redo = gr.on(let_go, **hand_over).then(lambda painted: gr.update(visible=painted), painted, stop, **PRIVATE)
     redo = redo.then(handlers.paint, [painted, *controls], outputs, trigger_mode="always_last", **shown)
     for event in (press, redo):
-        event.then(lambda: gr.update(visible=False), None, stop, **PRIVATE)
+        event.success(lambda: gr.update(visible=False), None, stop, **PRIVATE)
+        event.failure(lambda: gr.update(visible=False), None, stop, **PRIVATE)
     stop.click(lambda: gr.update(visible=False), None, stop, cancels=[press, redo], **PRIVATE)
     _endpoint(handlers, photo, style, strength, mix, look)
 

@@ -1,0 +1,88 @@
+"""``styleapp export``: the file it writes, the manifest, the scores it keeps, what it refuses."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from styleapp.checkpoint import Card, CheckpointError, load_network, manifest, read_card, save_network
+from styleapp.cli import main
+from styleapp.models.adain import AdaINDecoder
+
+ROW = {"style_distance": 0.04567, "content_distance": 0.7, "seconds": 0.2}
+EVALUATION = {
+    "rows": [{"strength": 0.5, **ROW}, {"strength": 1.0, **ROW, "content_distance": 0.81234}],
+    "photo_itself": {"style_distance": 0.5, "content_distance": 0.0},
+    "pairs": 12,
+    "psnr_strength_0": 20.123,
+}
+
+
+@pytest.fixture
+def run(tmp_path: Path, network: Any) -> Path:
+    """A training checkpoint as the trainer writes it, with the tensors of a decoder alone."""
+    state = {f"network.decoder.{name}": value for name, value in AdaINDecoder().state_dict().items()}
+    path = tmp_path / "run" / "last.ckpt"
+    path.parent.mkdir()
+    architecture = {"name": "adain", "options": {"feature_scale": 880.0}}
+    torch.save(
+        {
+            "state_dict": state,
+            "global_step": 7,
+            "architecture": architecture,
+            "encoder": vars(network.encoder.identity),
+        },
+        path,
+    )
+    return path
+
+
+def test_file_in_the_checkpoint_folder_can_be_named(run: Path, shelf: Path, capsys: pytest.CaptureFixture) -> None:
+    before = manifest()["adain"]
+    assert main(["export", str(run.parent), "-o", str(shelf / "mine.safetensors")]) == 0
+    assert "7 steps" in capsys.readouterr().out
+    assert manifest()["adain"] == before
+    assert manifest()["mine"]["sha256"] == hashlib.sha256((shelf / "mine.safetensors").read_bytes()).hexdigest()
+    assert load_network("mine")[1].record["steps"] == 7
+
+
+def test_listed_file_is_renewed_and_keeps_its_title(run: Path, shelf: Path) -> None:
+    assert main(["export", str(run), "-o", str(shelf / "adain.safetensors")]) == 0
+    assert manifest()["adain"]["title"] == "AdaIN"
+    assert load_network("adain")[1].record["steps"] == 7  # refused if its sha256 were the old one
+
+
+def test_file_elsewhere_is_not_listed(run: Path, shelf: Path, tmp_path: Path) -> None:
+    assert main(["export", str(run), "-o", str(tmp_path / "mine.safetensors")]) == 0
+    assert set(manifest()) == {"adain"}
+
+
+def test_scores_of_an_evaluation_are_kept(run: Path, tmp_path: Path, shelf: Path) -> None:
+    (tmp_path / "scores.json").write_text(json.dumps(EVALUATION))
+    output = tmp_path / "mine.safetensors"
+    assert main(["export", str(run), "-o", str(output), "--scores", str(tmp_path / "scores.json")]) == 0
+    assert read_card(output).scores == {
+        "style_distance": 0.0457,
+        "content_distance": 0.8123,
+        "pairs": 12,
+        "photo_itself_style_distance": 0.5,
+        "psnr_strength_0": 20.12,
+    }
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"rows": []}', json.dumps({**EVALUATION, "psnr_strength_0": None})])
+def test_scores_of_another_kind(run: Path, tmp_path: Path, text: str, refused: Callable[..., str]) -> None:
+    (tmp_path / "scores.json").write_text(text)
+    line = refused("export", run, "-o", tmp_path / "mine.safetensors", "--scores", tmp_path / "scores.json")
+    assert "scores.json is not what `styleapp evaluate --json` prints" in line
+    assert not (tmp_path / "mine.safetensors").exists()
+
+
+def test_values_that_half_precision_cannot_hold(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"decoder\.x has values that are not finite"):
+        save_network(tmp_path / "mine.safetensors", {"decoder.x": torch.tensor([1e6])}, Card("adain"))
+    assert not list(tmp_path.iterdir())

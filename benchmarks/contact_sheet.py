@@ -6,15 +6,14 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from styleapp import StylizePipeline
-from styleapp.data.pictures import held_out, list_pictures, read_picture
+from styleapp.data.pictures import evenly, held_out, list_pictures, read_picture
 from styleapp.pipelines.images import save_image
 from styleapp.pipelines.samples import sample_photos, sample_styles
 
 
-def spread(folder: str, count: int, skip: int) -> list[Path]:
-    """Held-out pictures of a folder, evenly over the sorted list."""
-    unseen = [path for path in list_pictures(folder) if held_out(path)]
-    return [unseen[(skip + index * len(unseen) // count) % len(unseen)] for index in range(count)]
+def unseen(folder: str, count: int) -> list[Path]:
+    """Pictures of a folder that no training sees, evenly over the sorted list."""
+    return evenly([path for path in list_pictures(folder) if held_out(path)], count)
 
 
 def tile(image: Image.Image, side: int) -> Image.Image:
@@ -45,7 +44,6 @@ def main() -> None:
     parser.add_argument("--checkpoint", default="adain", help="name or file (default %(default)s)")
     parser.add_argument("--rows", type=int, default=6, help="photos (default %(default)s)")
     parser.add_argument("--columns", type=int, default=6, help="styles (default %(default)s)")
-    parser.add_argument("--skip", type=int, default=3, help="where in the list to begin (default %(default)s)")
     parser.add_argument("--side", type=int, default=256, help="pixels of a picture (default %(default)s)")
     parser.add_argument("--strength", type=float, default=1.0, help="default %(default)s")
     parser.add_argument("-o", "--output", default="runs/contact-sheet.png", help="default %(default)s")
@@ -55,8 +53,8 @@ def main() -> None:
         photos = [sample.path for sample in sample_photos()][: options.rows]
         styles = [sample.path for sample in sample_styles()][: options.columns]
     else:
-        photos = spread(options.photos, options.rows, options.skip)
-        styles = spread(options.styles, options.columns, options.skip)
+        photos = unseen(options.photos, options.rows)
+        styles = unseen(options.styles, options.columns)
     sheet = contact_sheet(pipe, photos, styles, options.side, options.strength)
     Path(options.output).parent.mkdir(parents=True, exist_ok=True)
     print(save_image(sheet, options.output))

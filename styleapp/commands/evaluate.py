@@ -38,8 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--held-out", action="store_true", help="only pictures that no training sees: one in twenty, by file name"
     )
-    parser.add_argument("--limit-photos", type=positive, metavar="N", help="only the first N photos, sorted by path")
-    parser.add_argument("--limit-styles", type=positive, metavar="N", help="only the first N styles, sorted by path")
+    parser.add_argument("--limit-photos", type=positive, metavar="N", help="only N photos, evenly over the sorted list")
+    parser.add_argument("--limit-styles", type=positive, metavar="N", help="only N styles, evenly over the sorted list")
     parser.add_argument(
         "--strengths", type=numbers, default=(1.0,), metavar="S,S,…", help="one row a strength, 0 to 1.5 (default: 1)"
     )
@@ -88,12 +88,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _chosen(folder: str, only_held_out: bool, limit: int | None) -> list[Path]:
-    from styleapp.data.pictures import PictureError, held_out, list_pictures
+    from styleapp.data.pictures import PictureError, evenly, held_out, list_pictures
 
     found = [path for path in list_pictures(folder) if held_out(path) or not only_held_out]
     if not found:
         raise PictureError(f"{folder} holds no picture that is held out from training; leave out --held-out")
-    return found[:limit]
+    return evenly(found, limit)
 
 
 def _show(evaluation: "Evaluation", checkpoint: str) -> None:

@@ -14,6 +14,7 @@ from torch.utils.data import Dataset, DistributedSampler
 from torchvision.transforms.v2.functional import pil_to_tensor
 
 from styleapp.data.folder import PictureFolder
+from styleapp.data.pictures import evenly
 
 __all__ = ["CropSampler", "PicturePair", "ScoringPairs", "StepSampler", "TrainingPairs", "centre_crop"]
 
@@ -81,13 +82,13 @@ class TrainingPairs(Dataset[PicturePair]):
 
 
 class ScoringPairs(Dataset[PicturePair]):
-    """Every one of the first photos with every one of the first styles, centre-cropped: a fixed list."""
+    """A few photos, spread evenly over the folder, with each of a few such styles, centre-cropped: a fixed list."""
 
     def __init__(
         self, photos: PictureFolder, styles: PictureFolder, size: int, num_photos: int, num_styles: int
     ) -> None:
-        self.photos = [centre_crop(photos.read(index), size) for index in range(min(num_photos, len(photos)))]
-        self.styles = [centre_crop(styles.read(index), size) for index in range(min(num_styles, len(styles)))]
+        self.photos = [centre_crop(photos.read(index), size) for index in evenly(range(len(photos)), num_photos)]
+        self.styles = [centre_crop(styles.read(index), size) for index in evenly(range(len(styles)), num_styles)]
 
     def __len__(self) -> int:
         return len(self.photos) * len(self.styles)

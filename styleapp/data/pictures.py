@@ -2,19 +2,32 @@
 
 import os
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha1
 from io import BytesIO
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-__all__ = ["SUFFIXES", "Picture", "PictureError", "held_out", "list_pictures", "max_pixels", "read_picture"]
+__all__ = [
+    "SUFFIXES",
+    "Picture",
+    "PictureError",
+    "evenly",
+    "held_out",
+    "list_pictures",
+    "max_pixels",
+    "read_picture",
+]
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"})
 DEFAULT_MAX_PIXELS = 80_000_000
 LONGEST_ASPECT = 100
+
+Item = TypeVar("Item")
 
 
 class PictureError(ValueError):
@@ -151,6 +164,13 @@ def list_pictures(folder: str | Path) -> list[Path]:
     if not found:
         raise PictureError(f"{root} holds no picture ({', '.join(sorted(SUFFIXES))}), not even in sub-folders")
     return found
+
+
+def evenly(items: Sequence[Item], count: int | None) -> list[Item]:
+    """``count`` items spread evenly over a list: sorted file names come in families, and the first would be of one."""
+    if count is None or count >= len(items):
+        return list(items)
+    return [items[index * len(items) // count] for index in range(count)]
 
 
 def held_out(path: str | Path) -> bool:

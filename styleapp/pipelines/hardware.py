@@ -1,11 +1,11 @@
-"""On what a time was measured: a figure without its hardware means nothing."""
+"""The machine: what it is called, what it has free. A time without its hardware means nothing."""
 
 import platform
 from pathlib import Path
 
 import torch
 
-__all__ = ["best_device", "hardware_name", "is_out_of_memory", "synchronize"]
+__all__ = ["best_device", "free_memory", "hardware_name", "is_out_of_memory", "synchronize"]
 
 
 def best_device(name: str = "auto") -> torch.device:
@@ -44,6 +44,18 @@ def synchronize(device: torch.device) -> None:
     """Waits until a GPU has done what was asked of it, so that a clock can be read; a CPU has always done it."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Bytes that a program can still take: of the GPU, or of the machine (Linux); ``None`` where nobody tells."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    table = Path("/proc/meminfo")
+    if table.is_file():
+        for line in table.read_text(encoding="utf-8").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return None
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -16,6 +16,7 @@ from styleapp.checkpoint import Card, load_network
 from styleapp.data.pictures import PictureError
 from styleapp.norms import StyleCode, blend_codes, weight_shares
 from styleapp.pipelines.colour import COLOURS
+from styleapp.pipelines.hardware import free_memory
 from styleapp.pipelines.images import ImageSource, load_picture, to_image, to_tensor
 
 __all__ = ["MAX_STRENGTH", "Stage", "StylizePipeline"]
@@ -33,6 +34,7 @@ class Stylizer(Protocol):
     """What the pipeline needs of a network."""
 
     stride: int
+    bytes_per_pixel: int
 
     def code(self, style: Tensor) -> StyleCode: ...
 
@@ -112,7 +114,7 @@ class StylizePipeline:
 
         Raises:
             PictureError: a picture or mask cannot be used.
-            ValueError: a control is out of its range.
+            ValueError: a control is out of its range, or the picture is too large for the free memory.
         """
         styles = list(style) if isinstance(style, list | tuple) else [style]
         _check_controls(strength, colour, style_scale, max_side, len(styles), weights, regions)
@@ -121,6 +123,7 @@ class StylizePipeline:
         _check_side(picture.rgb.size, "the photo", photo)
         masks = None if regions is None else _load_masks(regions, picture.rgb.size, self.device)
         content = to_tensor(_shrunk(picture.rgb, max_side)).to(self.device)  # 1×3×H×W
+        _check_memory(content, self.network.bytes_per_pixel)
         codes = []
         for index, source in enumerate(styles):
             yield Stage(f"looking at style {index + 1} of {len(styles)}", 0.05 + 0.35 * index / len(styles))
@@ -207,6 +210,18 @@ def _check_side(size: tuple[int, int], what: str, source: ImageSource) -> None:
     if min(size) < SMALLEST_SIDE:
         label = f"{what} ({source})" if isinstance(source, str | Path) else what
         raise PictureError(f"{label} is {size[0]}×{size[1]} pixels; at least {SMALLEST_SIDE} a side are needed")
+
+
+def _check_memory(photo: Tensor, bytes_per_pixel: int) -> None:
+    """Says what would not fit before it is tried: a system that runs out of memory ends the program without a word."""
+    height, width = photo.shape[-2:]
+    needed, free = height * width * bytes_per_pixel, free_memory(photo.device)
+    if free is not None and needed > free:
+        side = int(max(height, width) * (free / needed) ** 0.5)
+        raise ValueError(
+            f"painting {width}×{height} pixels takes about {needed / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB are "
+            f"free: a longer side (max_side) of at most {side} fits"
+        )
 
 
 def _load_masks(regions: Sequence[ImageSource], size: tuple[int, int], device: torch.device) -> list[Tensor]:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from styleapp.data.pictures import PictureError, held_out, list_pictures, max_pixels, read_picture
+from styleapp.data.pictures import PictureError, evenly, held_out, list_pictures, max_pixels, read_picture
 
 
 @pytest.fixture
@@ -360,3 +360,11 @@ def test_held_out_is_one_in_twenty() -> None:
 def test_held_out_of_a_name_that_is_no_text() -> None:
     # Linux allows any bytes in a file name; Python holds them as lone surrogates, which cannot be encoded as UTF-8.
     assert held_out("caf\udce9.jpg") in (True, False)
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [(1, [0]), (2, [0, 5]), (3, [0, 3, 6]), (4, [0, 2, 5, 7]), (10, [*range(10)]), (None, [*range(10)])],
+)
+def test_evenly_over_a_list(count: int | None, expected: list[int]) -> None:
+    assert evenly(range(10), count) == expected

@@ -42,6 +42,7 @@ class Copying:
     """Strength 0 gives the photo, 1 the style picture itself (kept in the code), between them the mean."""
 
     stride = 8
+    bytes_per_pixel = 100
 
     def code(self, style: Tensor) -> StyleCode:
         return StyleCode(gamma=style, beta=style)

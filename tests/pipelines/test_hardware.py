@@ -1,9 +1,11 @@
 """Devices by name, and what figures are labelled with."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
-from styleapp.pipelines.hardware import best_device, hardware_name, is_out_of_memory, synchronize
+from styleapp.pipelines.hardware import best_device, free_memory, hardware_name, is_out_of_memory, synchronize
 
 HAS_GPU = torch.cuda.is_available()
 
@@ -49,3 +51,13 @@ def test_torch_says_it_in_one_of_these_ways() -> None:
     with pytest.raises(RuntimeError) as raised:
         torch.empty(2**55)
     assert is_out_of_memory(raised.value)
+
+
+@pytest.mark.skipif(not Path("/proc/meminfo").is_file(), reason="only Linux tells")
+def test_free_memory_shrinks_when_some_is_taken() -> None:
+    before = free_memory(torch.device("cpu"))
+    taken = torch.ones(2**28, dtype=torch.uint8)  # 256 MiB, written to
+    after = free_memory(torch.device("cpu"))
+    assert before is not None
+    assert after is not None
+    assert before - after > len(taken) / 4  # other programs come and go

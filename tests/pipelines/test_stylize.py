@@ -23,6 +23,7 @@ class PixelStylizer:
     """AdaIN on the pixels themselves: all that the pipeline needs, in microseconds."""
 
     stride = 8
+    bytes_per_pixel = 100
 
     def __init__(self) -> None:
         self.styles: list[Tensor] = []
@@ -403,6 +404,21 @@ def test_stopping_in_between_does_no_more_work(
     stages.close()
     assert len(fake.styles) == 1
     assert not fake.photos
+
+
+@pytest.mark.parametrize("free", [None, 128_000])
+def test_a_photo_that_fits_is_painted(
+    pipe: StylizePipeline, photo, style, free, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "free_memory", lambda device: free)
+    assert pipe(photo, style).size == (40, 32)  # 1,280 pixels of 100 bytes
+
+
+def test_a_photo_too_large_for_the_memory(pipe: StylizePipeline, photo, style, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "free_memory", lambda device: 32_000)
+    with pytest.raises(ValueError, match=r"40×32 pixels takes about .* a longer side \(max_side\) of at most 20 fits"):
+        pipe(photo, style)
+    assert pipe(photo, style, max_side=20).size == (20, 16)
 
 
 # The real network

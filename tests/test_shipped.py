@@ -1,0 +1,132 @@
+"""The checkpoints that are in the repository: they are what the manifest says, and they do what they are for."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from styleapp.checkpoint import checkpoint_folder, find_checkpoint, load_network, manifest, read_card
+from styleapp.data.pairs import centre_crop
+from styleapp.data.synthetic import sample_style
+from styleapp.models.vgg import VGG19
+from styleapp.pipelines.evaluate import peak_signal_to_noise
+from styleapp.pipelines.samples import sample_photos
+from styleapp.pipelines.stylize import StylizePipeline
+from styleapp.scores import stylization_scores
+
+MEGABYTE = 2**20
+SIDE = 128
+
+
+@pytest.fixture(scope="module", autouse=True)
+def shipped() -> object:
+    """The repository's own folder, whatever the environment says."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("STYLEAPP_CHECKPOINTS", raising=False)
+        if not manifest():
+            pytest.skip("no checkpoint is shipped")
+        yield
+
+
+@pytest.fixture(scope="module")
+def pipe() -> StylizePipeline:
+    return StylizePipeline.from_checkpoint("adain", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def photo() -> Image.Image:
+    """A real photo, not one of the training sets."""
+    return Image.open(sample_photos()[0].path).convert("RGB")
+
+
+@pytest.fixture(scope="module")
+def rendered(pipe: StylizePipeline, photo: Image.Image) -> dict[float, Tensor]:
+    """The photo at rising strength, 1×3×S×S in [0, 1]."""
+    style = to_batch(sample_style("mosaic", SIDE))
+    with torch.inference_mode():
+        code = pipe.network.code(style)
+        return {s: pipe.network.render(crop(photo), code, s).clamp(0, 1) for s in (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)}
+
+
+def crop(image: Image.Image) -> Tensor:
+    return centre_crop(image, SIDE)[None]
+
+
+def to_batch(image: Image.Image) -> Tensor:
+    return torch.from_numpy(np.asarray(image)).permute(2, 0, 1)[None].float() / 255
+
+
+def test_every_listed_file_is_there_and_no_other() -> None:
+    listed = {entry["file"] for entry in manifest().values()}
+    assert {path.name for path in checkpoint_folder().glob("*.safetensors")} == listed
+
+
+def test_sizes() -> None:
+    sizes = [path.stat().st_size for path in checkpoint_folder().rglob("*.safetensors")]
+    assert max(sizes) <= 15 * MEGABYTE
+    assert sum(sizes) <= 40 * MEGABYTE
+
+
+@pytest.mark.parametrize("field", ["title", "licence", "sha256"])
+def test_manifest_is_complete(field: str) -> None:
+    assert all(entry.get(field) for entry in manifest().values())
+
+
+def test_cards_hold_record_and_scores() -> None:
+    for name in manifest():
+        card = read_card(find_checkpoint(name))
+        assert card.record["steps"] > 0
+        assert {"photos", "styles", "seed", "device", "seconds", "commit", "curve"} <= set(card.record)
+        assert {"style_distance", "content_distance", "psnr_strength_0"} <= set(card.scores)
+
+
+def test_model_cards_give_the_scores_of_the_files() -> None:
+    text = (checkpoint_folder() / "README.md").read_text(encoding="utf-8")
+    for name in manifest():
+        _, card, _ = load_network(name)
+        assert f"{card.scores['style_distance']:.4f}" in text
+        assert f"{card.scores['content_distance']:.4f}" in text
+
+
+def test_strength_0_is_the_photo(rendered: dict[float, Tensor], photo: Image.Image) -> None:
+    assert peak_signal_to_noise(rendered[0.0], crop(photo)) > 16  # a grey picture gets about 11
+
+
+def test_strength_is_monotone(rendered: dict[float, Tensor], photo: Image.Image, vgg: VGG19) -> None:
+    style = to_batch(sample_style("mosaic", SIDE))
+    scores = {s: stylization_scores(vgg, output, crop(photo), style) for s, output in rendered.items()}
+    inside = [scores[s] for s in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    assert all(a.style_distance > b.style_distance for a, b in zip(inside, inside[1:], strict=False))
+    assert all(a.content_distance < b.content_distance for a, b in zip(inside, inside[1:], strict=False))
+    assert scores[1.5].content_distance > scores[1.0].content_distance
+
+
+def test_style_arrives(rendered: dict[float, Tensor], photo: Image.Image, vgg: VGG19) -> None:
+    style = to_batch(sample_style("mosaic", SIDE))
+    nothing = stylization_scores(vgg, crop(photo), crop(photo), style).style_distance
+    assert stylization_scores(vgg, rendered[1.0], crop(photo), style).style_distance < nothing / 2
+
+
+@pytest.mark.parametrize("grey", [0.2, 0.5, 0.8])
+@pytest.mark.parametrize("period", [2, 4, 8])
+def test_flat_picture_gets_no_grid(pipe: StylizePipeline, grey: float, period: int) -> None:
+    """The energy at the period of the enlargements is no peak of the spectrum: at most 3 % of all that varies."""
+    flat = torch.full((1, 3, SIDE, SIDE), grey)
+    with torch.inference_mode():
+        output = pipe.network.render(flat, pipe.network.code(to_batch(sample_style("ink_wash", SIDE))))
+    middle = output.mean(1)[0, 16:-16, 16:-16]  # 96×96, away from the border
+    if middle.std() < 1 / 255:
+        return  # flat to the eye
+    spectrum = torch.fft.fft2(middle - middle.mean()).abs().square()
+    step = middle.shape[0] // period
+    lines = spectrum[step, 0] + spectrum[0, step] + spectrum[step, step]
+    assert lines / spectrum.sum() < 0.03
+
+
+def test_flat_picture_gets_no_frame(pipe: StylizePipeline) -> None:
+    flat = torch.full((1, 3, SIDE, SIDE), 0.5)
+    with torch.inference_mode():
+        output = pipe.network.render(flat, pipe.network.code(to_batch(sample_style("watercolour", SIDE)))).clamp(0, 1)
+    border = torch.cat([output[..., :4, :].flatten(2), output[..., -4:, :].flatten(2)], dim=2).mean(2)
+    assert (border - output[..., 32:-32, 32:-32].mean((2, 3))).abs().max() < 8 / 255

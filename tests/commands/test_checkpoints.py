@@ -41,8 +41,8 @@ class TestExport:
     ) -> None:
         from styleapp.training import export
 
-        def write(run: str, output: Path) -> Path:
-            assert run == "runs/mine"
+        def write(run: str, output: Path, scores: dict[str, Any]) -> Path:
+            assert (run, scores) == ("runs/mine", {})
             output.write_bytes(checkpoint.read_bytes())
             return output
 

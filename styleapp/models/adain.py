@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, relu
+from torch.nn.functional import interpolate, relu_
 
 from styleapp.models.blocks import ReflectConv2d
 from styleapp.models.vgg import VGG19, load_vgg19
@@ -41,7 +41,7 @@ class AdaINDecoder(nn.Module):
             if index > 0:
                 x = interpolate(x, scale_factor=2.0, mode="nearest")
             for conv in stage:  # type: ignore[attr-defined]
-                x = relu(conv(x))  # N×C×h×w
+                x = relu_(conv(x))  # N×C×h×w
         return self.to_rgb(x)  # N×3×H×W, RGB about [0, 1], not clamped
 
 

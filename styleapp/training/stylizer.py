@@ -10,6 +10,7 @@ from kornia.losses import total_variation
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
+from styleapp.checkpoint import CheckpointError, load_network
 from styleapp.data.pairs import PicturePair
 from styleapp.losses import content_loss, feature_loss, style_loss
 from styleapp.models.adain import AdaINStylizer
@@ -40,6 +41,10 @@ class StylizerTraining(pl.LightningModule):
         identity_share: part of a batch that is reconstructed, 0 to 1.
         learning_rate: of Adam, at the end of the warm-up; falls as a cosine to 0 at the last step.
         warmup_steps: the learning rate rises linearly over these.
+        start_from: a checkpoint by name or path whose decoder training begins with, instead of a random one.
+
+    Raises:
+        CheckpointError: ``start_from`` cannot be loaded, or was trained with another encoder than the network has.
     """
 
     def __init__(
@@ -54,12 +59,15 @@ class StylizerTraining(pl.LightningModule):
         identity_share: float = 0.25,
         learning_rate: float = 5e-4,
         warmup_steps: int = 100,
+        start_from: str | None = None,
     ) -> None:
         super().__init__()
         if not 0 <= identity_share <= 1:
             raise ValueError(f"identity_share must be between 0 and 1, got {identity_share}")
         self.save_hyperparameters(ignore=["network"])
         self.network = network.to(memory_format=torch.channels_last)
+        if start_from is not None:
+            _copy_decoder(start_from, network)
         self.weights = {
             "content": content_weight,
             "style": style_weight,
@@ -147,6 +155,15 @@ class StylizerTraining(pl.LightningModule):
         for name in ("state_dict", "current_model_state"):
             if name in checkpoint:
                 checkpoint[name] = {**checkpoint[name], **encoder}
+
+
+def _copy_decoder(checkpoint: str, network: AdaINStylizer) -> None:
+    trained, card, _ = load_network(checkpoint, architecture="adain")
+    if card.encoder != network.encoder.identity:
+        raise CheckpointError(
+            f"{checkpoint} was trained with {card.encoder}, the network has {network.encoder.identity}"
+        )
+    network.decoder.load_state_dict(trained.get_submodule("decoder").state_dict())
 
 
 def _of_encoder(key: str) -> bool:

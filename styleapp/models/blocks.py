@@ -1,19 +1,46 @@
 """Pieces that several networks share."""
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad
 
 __all__ = ["ReflectConv2d", "reflect_conv"]
 
+BORDER_FROM = 192
+"""Shorter side of the features from which correcting a border is quicker than a padded copy of all of them."""
+
 
 def reflect_conv(x: Tensor, conv: nn.Module) -> Tensor:
     """A 3×3 convolution with reflection padding 1.
+
+    Large features are not copied for it where no gradient is asked for: they are padded with zeros inside the
+    convolution, and the outermost rows and columns of the result are computed again from strips.
 
     Args:
         x: N×C×H×W with H, W ≥ 2.
         conv: a 3×3 ``nn.Conv2d``; its own padding setting is not used.
     """
-    return conv2d(pad(x, (1, 1, 1, 1), mode="reflect"), conv.weight, conv.bias)  # type: ignore[arg-type]
+    weight: Tensor = conv.weight  # type: ignore[assignment]
+    bias: Tensor | None = conv.bias  # type: ignore[assignment]
+    if torch.is_grad_enabled() or min(x.shape[-2:]) < BORDER_FROM:
+        return conv2d(pad(x, (1, 1, 1, 1), mode="reflect"), weight, bias)
+    y = conv2d(x, weight, bias, padding=1)  # N×C'×H×W, wrong in its outermost cells
+    for ours, strip in _border(x):
+        y[ours] = conv2d(strip, weight, bias)
+    return y
+
+
+def _border(x: Tensor) -> list[tuple[tuple[slice, ...], Tensor]]:
+    """The four edges of the result, and the three rows or columns of the padded features that each comes from."""
+    every, first, last = slice(None), slice(0, 1), slice(-1, None)
+    rows = pad(x[:, :, :2], (1, 1, 1, 0), mode="reflect"), pad(x[:, :, -2:], (1, 1, 0, 1), mode="reflect")
+    columns = pad(x[..., :2], (1, 0, 1, 1), mode="reflect"), pad(x[..., -2:], (0, 1, 1, 1), mode="reflect")
+    return [
+        ((every, every, first), rows[0]),  # N×C×3×(W+2)
+        ((every, every, last), rows[1]),
+        ((every, every, every, first), columns[0]),  # N×C×(H+2)×3
+        ((every, every, every, last), columns[1]),
+    ]
 
 
 class ReflectConv2d(nn.Conv2d):

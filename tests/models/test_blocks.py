@@ -17,6 +17,20 @@ def test_equals_padding_then_convolution(size: tuple[int, int]) -> None:
     torch.testing.assert_close(conv(x), plain(nn.ReflectionPad2d(1)(x)))
 
 
+@pytest.mark.parametrize("size", [(192, 192), (193, 230)])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_large_features_get_the_same_border_without_a_padded_copy(
+    size: tuple[int, int], layout: torch.memory_format
+) -> None:
+    torch.manual_seed(0)
+    conv, x = ReflectConv2d(5, 4).double(), torch.randn(2, 5, *size, dtype=torch.float64)
+    x = x.contiguous(memory_format=layout)
+    expected = conv(x)
+    with torch.no_grad():
+        result = conv(x)
+    torch.testing.assert_close(result, expected, rtol=1e-12, atol=1e-12)
+
+
 def test_padding_setting_of_the_convolution_is_not_used() -> None:
     torch.manual_seed(0)
     padded, x = nn.Conv2d(3, 4, 3, padding=1), torch.randn(1, 3, 6, 6)

@@ -7,7 +7,6 @@ taken for a whole one.
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -25,6 +24,7 @@ from styleapp.norms.statistics import Moments, mean_deviation
 
 __all__ = ["CachedPairs", "EncodedPair", "Encoder", "build_cache"]
 
+PHOTOS, FEATURES, UNFINISHED = "photos.npy", "features.npy", "unfinished.npy"
 Progress = Callable[[Iterable[int], str], Iterable[int]]
 
 
@@ -62,6 +62,8 @@ def build_cache(
 ) -> Path:
     """Encodes the pictures unless that was done before; gives the folder with the result.
 
+    Photos come first, and once they are done an interrupted run goes on with the styles.
+
     Args:
         root: the cache lies in a sub-folder of it.
         identity: of the encoder; another encoder gets another sub-folder.
@@ -80,9 +82,9 @@ def build_cache(
     if folder.is_dir():
         return folder
     partial = folder.with_suffix(".part")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    _write_photos(partial, encoder, taps[-1], photos, crop, crops_per_photo, seed, progress)
+    partial.mkdir(parents=True, exist_ok=True)
+    if not (partial / FEATURES).exists():
+        _write_photos(partial, encoder, taps[-1], photos, crop, crops_per_photo, seed, progress)
     _write_styles(partial, encoder, taps, styles, crop.sides[1], progress)
     partial.rename(folder)
     return folder
@@ -112,14 +114,15 @@ def _write_photos(
         if pixels is None or features is None:
             total = len(photos) * crops_per_photo
             pixels = np.lib.format.open_memmap(
-                folder / "photos.npy", mode="w+", dtype=np.uint8, shape=(total, *crops.shape[1:])
+                folder / PHOTOS, mode="w+", dtype=np.uint8, shape=(total, *crops.shape[1:])
             )
             features = np.lib.format.open_memmap(
-                folder / "features.npy", mode="w+", dtype=np.float16, shape=(total, *encoded.shape[1:])
+                folder / UNFINISHED, mode="w+", dtype=np.float16, shape=(total, *encoded.shape[1:])
             )
         rows = slice(index * crops_per_photo, (index + 1) * crops_per_photo)
         pixels[rows] = crops.numpy()
         features[rows] = encoded.numpy()
+    (folder / UNFINISHED).rename(folder / FEATURES)
 
 
 def _write_styles(
@@ -141,8 +144,8 @@ class CachedPairs(Dataset[EncodedPair]):
     """Sample ``index``: a random cached crop with the moments of a random style."""
 
     def __init__(self, folder: str | Path, taps: tuple[str, ...], seed: int = 0) -> None:
-        self.pixels = np.load(Path(folder) / "photos.npy", mmap_mode="r")
-        self.features = np.load(Path(folder) / "features.npy", mmap_mode="r")
+        self.pixels = np.load(Path(folder) / PHOTOS, mmap_mode="r")
+        self.features = np.load(Path(folder) / FEATURES, mmap_mode="r")
         self.moments = load_file(Path(folder) / "styles.safetensors")
         self.taps, self.seed = taps, seed
 

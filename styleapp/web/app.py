@@ -1,9 +1,14 @@
 """The whole page: its tabs, its look, and how it is served."""
 
+import atexit
 import html
 import json
 import os
+import shutil
+import socket
+import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +59,9 @@ def launch(
 ) -> tuple[gr.Blocks, str]:
     """Builds the page and serves it.
 
+    What visitors upload and what is painted lies in a folder of this process, which it makes in ``$GRADIO_TEMP_DIR``
+    or where temporary files go, points that variable to, and removes when it ends.
+
     Args:
         host: address to listen at; 0.0.0.0 is every address of this machine.
         port: ``None`` takes a free one.
@@ -66,17 +74,40 @@ def launch(
     Raises:
         OSError: the port is taken.
     """
+    os.environ["GRADIO_TEMP_DIR"] = str(_upload_folder())
     network = NetworkProvider(checkpoint)
     problem = network.problem()
     if problem:
         print(f"styleapp: no network yet: {problem}")
     app = build_app(network)
     app.queue(default_concurrency_limit=None, max_size=64)
+    port = _free_port() if port is None else port
     _, url, _ = app.launch(server_name=host, server_port=port, prevent_thread_lock=True, **page_options(checkpoint))
     if block:
         print(f"StyleApp is at {url} (Ctrl+C ends it)")
         app.block_thread()
     return app, url
+
+
+@cache
+def _upload_folder() -> Path:
+    """Not Gradio's own, which all servers of a machine share.
+
+    It names files by their content, and a server that ends deletes what it was given: with it would go the pictures of
+    another server whose visitors gave the same ones.
+    """
+    parent = Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir()).resolve()
+    parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="styleapp-", dir=parent))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _free_port() -> int:
+    """One that the system chooses; Gradio's own search gives two servers that start at once the same."""
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        return probe.getsockname()[1]
 
 
 def page_options(checkpoint: str) -> dict[str, Any]:

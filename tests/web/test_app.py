@@ -1,10 +1,13 @@
 """The page as a server: the HTTP endpoint, its contract, and what it says when something is wrong."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import gradio as gr
 import httpx
 import pytest
+from gradio.utils import get_upload_folder
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
@@ -26,6 +29,23 @@ CONTRACT = [
     ("style_scale", "float", True, 1.0),
     ("max_side", "int", True, None),
 ]
+
+
+OTHER_SERVER = """
+import sys
+from pathlib import Path
+import httpx
+from styleapp.web import app, stylize
+stylize.sample_styles = list  # need not be drawn
+server, url = app.launch(port=None, checkpoint=sys.argv[1], block=False)
+photo = Path(sys.argv[2])
+upload = Path(httpx.post(f"{url}gradio_api/upload", files={"files": (photo.name, photo.read_bytes())}).json()[0])
+there = [upload.exists()]
+server.close(verbose=False)
+there.append(upload.exists())
+print(upload, *there)
+"""
+"""Is given a picture and ends; where it lay, and whether it was there before and after."""
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +107,7 @@ def test_bad_input_gets_one_sentence(client: Client, pictures: Path, changes: di
     }
     with pytest.raises((AppError, ValueError), match=sentence) as caught:
         client.predict(**values, api_name="/stylize")
-    assert str(pictures) not in str(caught.value) and "/gradio/" not in str(caught.value)
+    assert str(pictures) not in str(caught.value) and get_upload_folder() not in str(caught.value)
 
 
 def test_files_of_the_server_are_not_given_out(address: str, checkpoint: Path) -> None:
@@ -100,6 +120,20 @@ def test_a_path_of_the_server_is_no_upload(address: str, pictures: Path) -> None
     inside = {"path": str(Path(web_app.__file__)), "meta": {"_type": "gradio.FileData"}}
     with pytest.raises((AppError, ValueError, httpx.HTTPStatusError)):
         client.predict(inside, handle_file(pictures / "style.png"), api_name="/stylize")
+
+
+def test_a_server_that_ends_leaves_the_pictures_of_another(address: str, checkpoint: Path, pictures: Path) -> None:
+    photo = pictures / "photo.png"
+    answer = httpx.post(f"{address}gradio_api/upload", files={"files": (photo.name, photo.read_bytes())})
+    ours = Path(answer.json()[0])
+    other = subprocess.run(
+        [sys.executable, "-c", OTHER_SERVER, checkpoint, photo], stdout=subprocess.PIPE, text=True, check=True
+    )  # with this process's environment, so that both are told the same folder
+    theirs, *there = other.stdout.split()[-3:]
+    assert there == ["True", "False"]
+    assert Path(theirs).parts[-2:] == ours.parts[-2:]  # the same name: in a common folder it would be the same file
+    assert ours.read_bytes() == photo.read_bytes()
+    assert not Path(theirs).parents[1].exists()
 
 
 def test_page_starts_without_a_checkpoint_and_says_so(tmp_path: Path, few_samples: None, pictures: Path) -> None:

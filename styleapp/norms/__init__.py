@@ -1,22 +1,39 @@
-"""Normalization: statistics that are removed and the scales and shifts that are given back."""
+"""Normalization: a normalizer removes statistics, a modulator gives scale and shift back."""
 
-from styleapp.norms.adain import (
-    AdaptiveInstanceNorm,
-    StyleCode,
-    adaptive_instance_norm,
-    blend_codes,
-    style_code,
-    weight_shares,
-)
+from styleapp.norms.adain import adaptive_instance_norm
+from styleapp.norms.catalogue import catalogue
+from styleapp.norms.code import Code, blend_codes, weight_shares
+from styleapp.norms.layer import MODULATORS, NORMALIZERS, NormConfig, NormLayer, build_norm
+from styleapp.norms.modulators import Mixture, Modulator, Regions, style_code
+from styleapp.norms.normalizers import Normalizer
 from styleapp.norms.statistics import Moments, mean_deviation
+from styleapp.norms.switch import Switched, switch_norms, switched_norms
+from styleapp.norms.weight_switch import SwitchedWeight, switch_weight_norm, switched_weight_norm
+from styleapp.norms.weights import WEIGHT_NORMS
 
 __all__ = [
-    "AdaptiveInstanceNorm",
+    "MODULATORS",
+    "NORMALIZERS",
+    "WEIGHT_NORMS",
+    "Code",
+    "Mixture",
+    "Modulator",
     "Moments",
-    "StyleCode",
+    "NormConfig",
+    "NormLayer",
+    "Normalizer",
+    "Regions",
+    "Switched",
+    "SwitchedWeight",
     "adaptive_instance_norm",
     "blend_codes",
+    "build_norm",
+    "catalogue",
     "mean_deviation",
     "style_code",
+    "switch_norms",
+    "switch_weight_norm",
+    "switched_norms",
+    "switched_weight_norm",
     "weight_shares",
 ]

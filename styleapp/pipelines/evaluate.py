@@ -15,7 +15,7 @@ from torch import Tensor
 from styleapp.data.pairs import centre_crop
 from styleapp.data.pictures import PictureError, read_picture
 from styleapp.models.vgg import STYLE_TAPS, VGG19
-from styleapp.norms import Moments, StyleCode
+from styleapp.norms import Code, Moments
 from styleapp.pipelines.hardware import hardware_name, synchronize
 from styleapp.pipelines.stylize import MAX_STRENGTH, Stylizer
 from styleapp.scores import SCORE_SIZE, StyleScores, score_features, style_moments
@@ -65,7 +65,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class _Style:
-    code: StyleCode
+    code: Code
     moments: tuple[Moments, ...]
     seconds: float
 
@@ -164,7 +164,7 @@ def _look_at(network: Stylizer, encoder: VGG19, crop: Tensor, device: torch.devi
     return _Style(code, style_moments(encoder(crop, STYLE_TAPS)), taken)
 
 
-def _painted(network: Stylizer, photo: Tensor, code: StyleCode, strength: float) -> tuple[Tensor, float]:
+def _painted(network: Stylizer, photo: Tensor, code: Code, strength: float) -> tuple[Tensor, float]:
     started = _now(photo.device)
     output = network.render(photo, code, strength)
     taken = _now(photo.device) - started

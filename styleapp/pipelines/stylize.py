@@ -14,7 +14,7 @@ from torch.nn.functional import interpolate, pad
 
 from styleapp.checkpoint import Card, load_network
 from styleapp.data.pictures import PictureError
-from styleapp.norms import StyleCode, blend_codes, weight_shares
+from styleapp.norms import Code, blend_codes, weight_shares
 from styleapp.pipelines.colour import COLOURS
 from styleapp.pipelines.hardware import free_memory
 from styleapp.pipelines.images import ImageSource, load_picture, to_image, to_tensor
@@ -36,9 +36,9 @@ class Stylizer(Protocol):
     stride: int
     bytes_per_pixel: int
 
-    def code(self, style: Tensor) -> StyleCode: ...
+    def code(self, style: Tensor) -> Code: ...
 
-    def render(self, photo: Tensor, code: StyleCode | Sequence[StyleCode], strength: float = 1.0) -> Tensor: ...
+    def render(self, photo: Tensor, code: Code | Sequence[Code], strength: float = 1.0) -> Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class StylizePipeline:
 
     def __init__(self, network: Stylizer, card: Card, digest: str = "", device: str = "cpu") -> None:
         self.network, self.card, self.digest, self.device = network, card, digest, torch.device(device)
-        self._codes: OrderedDict[str, StyleCode] = OrderedDict()
+        self._codes: OrderedDict[str, Code] = OrderedDict()
 
     @classmethod
     def from_checkpoint(
@@ -138,7 +138,7 @@ class StylizePipeline:
                 result = _keep_outside(result, content, masks)
         yield Stage("done", 1.0, to_image(result, picture.alpha))
 
-    def _code(self, source: ImageSource, photo: Tensor, colour: str, scale: float) -> StyleCode:
+    def _code(self, source: ImageSource, photo: Tensor, colour: str, scale: float) -> Code:
         style = load_picture(source, "the style picture").rgb
         _check_side(style.size, "the style picture", source)
         prepare = COLOURS[colour].prepare
@@ -160,7 +160,7 @@ class StylizePipeline:
     def _render(
         self,
         photo: Tensor,
-        codes: list[StyleCode],
+        codes: list[Code],
         weights: Sequence[float] | None,
         masks: list[Tensor] | None,
         strength: float,
@@ -168,13 +168,13 @@ class StylizePipeline:
         height, width = photo.shape[-2:]
         padding = (0, -width % self.network.stride, 0, -height % self.network.stride)
         padded = pad(photo, padding, mode="reflect")
-        code: StyleCode | list[StyleCode]
+        code: Code | list[Code]
         if masks is None:
             shares = [1.0] * len(codes) if weights is None else weights
             code = codes[0] if len(codes) == 1 else blend_codes(codes, shares)
         else:
             fitted = [pad(_resize(mask, (height, width)), padding, mode="reflect") for mask in masks]
-            code = [StyleCode(one.gamma, one.beta, mask) for one, mask in zip(codes, fitted, strict=True)]
+            code = [Code(one.gamma, one.beta, mask) for one, mask in zip(codes, fitted, strict=True)]
         return self.network.render(padded, code, strength)[..., :height, :width]
 
 

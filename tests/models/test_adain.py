@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from styleapp.models.adain import AdaINDecoder, AdaINStylizer
 from styleapp.models.vgg import VGG19
-from styleapp.norms import StyleCode, adaptive_instance_norm
+from styleapp.norms import Code, adaptive_instance_norm
 from styleapp.pipelines.images import to_tensor
 
 
@@ -99,7 +99,7 @@ def test_regions_restyle_their_part_of_the_features(network: AdaINStylizer, phot
     with torch.inference_mode():
         features = network.encoder(photo, ("relu4_1",))["relu4_1"]
         code = network.code(style)
-        result = network.transfer(features, [StyleCode(code.gamma, code.beta, region)])
+        result = network.transfer(features, [Code(code.gamma, code.beta, region)])
     assert torch.equal(result[..., 4:], features[..., 4:])
     assert not torch.isclose(result[..., :4], features[..., :4]).all()
 

@@ -15,7 +15,7 @@ from styleapp.data.pairs import centre_crop
 from styleapp.data.pictures import PictureError
 from styleapp.models.adain import AdaINStylizer
 from styleapp.models.vgg import VGG19
-from styleapp.norms import StyleCode
+from styleapp.norms import Code
 from styleapp.pipelines.evaluate import Evaluation, evaluate, peak_signal_to_noise, to_csv
 from styleapp.scores import stylization_scores
 
@@ -44,17 +44,17 @@ class Copying:
     stride = 8
     bytes_per_pixel = 100
 
-    def code(self, style: Tensor) -> StyleCode:
-        return StyleCode(gamma=style, beta=style)
+    def code(self, style: Tensor) -> Code:
+        return Code(gamma=style, beta=style)
 
-    def render(self, photo: Tensor, code: StyleCode, strength: float = 1.0) -> Tensor:
+    def render(self, photo: Tensor, code: Code, strength: float = 1.0) -> Tensor:
         return photo.lerp(code.gamma, strength)
 
 
 class Overshooting(Copying):
     """Leaves the range of a picture and its 256 steps."""
 
-    def render(self, photo: Tensor, code: StyleCode, strength: float = 1.0) -> Tensor:
+    def render(self, photo: Tensor, code: Code, strength: float = 1.0) -> Tensor:
         return photo * 1.7 - 0.3
 
 

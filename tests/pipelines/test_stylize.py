@@ -13,7 +13,7 @@ from torch import Tensor
 from styleapp.checkpoint import Card
 from styleapp.data.pictures import PictureError
 from styleapp.models.adain import AdaINStylizer
-from styleapp.norms import StyleCode, adaptive_instance_norm, style_code
+from styleapp.norms import Code, adaptive_instance_norm, style_code
 from styleapp.pipelines import stylize as module
 from styleapp.pipelines.images import to_image, to_tensor
 from styleapp.pipelines.stylize import MAX_STRENGTH, StylizePipeline
@@ -29,11 +29,11 @@ class PixelStylizer:
         self.styles: list[Tensor] = []
         self.photos: list[Tensor] = []
 
-    def code(self, style: Tensor) -> StyleCode:
+    def code(self, style: Tensor) -> Code:
         self.styles.append(style)
         return style_code(style)
 
-    def render(self, photo: Tensor, code: StyleCode | Sequence[StyleCode], strength: float = 1.0) -> Tensor:
+    def render(self, photo: Tensor, code: Code | Sequence[Code], strength: float = 1.0) -> Tensor:
         assert photo.shape[-1] % self.stride == photo.shape[-2] % self.stride == 0
         self.photos.append(photo)
         return photo.lerp(adaptive_instance_norm(photo, code), strength)

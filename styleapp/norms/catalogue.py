@@ -1,0 +1,32 @@
+"""Every normalization system of the project: its names, formula, paper and switches."""
+
+from styleapp.norms.catalogue_behaviour import BEHAVIOURS, Behaviour
+from styleapp.norms.catalogue_entries import ENTRIES, Entry
+
+__all__ = ["Behaviour", "Entry", "behaviour", "catalogue", "entry"]
+
+
+def catalogue() -> tuple[Entry, ...]:
+    """All entries: activation, weight and conditional normalizations, then training rules, optimizers and probes."""
+    return ENTRIES
+
+
+def entry(name: str) -> Entry:
+    """One system.
+
+    Raises:
+        ValueError: no system has this name; the message lists the known ones.
+    """
+    for known in ENTRIES:
+        if known.name == name:
+            return known
+    raise ValueError(f"unknown normalization {name!r}; known are {', '.join(known.name for known in ENTRIES)}")
+
+
+def behaviour(name: str) -> Behaviour:
+    """Which values a system takes its statistics of, and what it does in training and in evaluation.
+
+    Raises:
+        ValueError: no system has this name; the message lists the known ones.
+    """
+    return BEHAVIOURS[entry(name).name]

@@ -16,6 +16,7 @@ EXAMPLES = """  styleapp export runs/adain -o mine.safetensors
   styleapp stylize photo.jpg --style painting.jpg --checkpoint mine.safetensors
   styleapp evaluate photos/ styles/ --held-out --checkpoint mine.safetensors --json > scores.json
   styleapp export runs/adain -o mine.safetensors --scores scores.json
+  styleapp export runs/adain_refine -o mine.safetensors --blend adain 0.15
 
 exit status: 0 fine, 2 bad input"""
 
@@ -28,6 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scores", metavar="FILE", help="what `evaluate --json` printed, to be kept in the file's card"
     )
+    parser.add_argument(
+        "--blend", nargs=2, metavar=("NAME", "SHARE"),
+        help="weighted mean with another checkpoint, SHARE of which is 0 to 1, e.g. the one that training started from",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print one JSON document with the checkpoint's card")
 
 
@@ -40,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     from styleapp.checkpoint import enter_in_manifest, read_card
     from styleapp.training.export import export_run
 
-    export_run(arguments.run, output, _scores(arguments.scores))
+    export_run(arguments.run, output, _scores(arguments.scores), _blend(arguments.blend))
     listed = enter_in_manifest(output)
     card = read_card(output)
     megabytes = output.stat().st_size / 1e6
@@ -51,6 +56,16 @@ def run(arguments: argparse.Namespace) -> int:
         if listed:
             print(f"listed as {output.stem!r}")
     return 0
+
+
+def _blend(given: list[str] | None) -> tuple[str, float] | None:
+    if given is None:
+        return None
+    name, share = given
+    try:
+        return name, float(share)
+    except ValueError:
+        raise ValueError(f"--blend takes a checkpoint and its share from 0 to 1, got {share}") from None
 
 
 def _scores(file: str | None) -> dict[str, Any]:

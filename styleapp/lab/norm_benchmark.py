@@ -170,7 +170,7 @@ CONDITIONS: dict[str, Callable[[Sequence[int], torch.device], Any]] = {
 def _layer(normalizer: str, modulator: str, x: Tensor) -> tuple[NormLayer, tuple[Any, ...]]:
     """The layer and what it takes besides features. A code is given to a layer without a modulator."""
     condition = CONDITIONS[modulator](x.shape, x.device) if modulator in CONDITIONS else None
-    options = {"num_styles": NUM_STYLES} if modulator == "styles" else {}
+    options: dict[str, Any] = {"num_styles": NUM_STYLES} if modulator == "styles" else {}
     name = "none" if isinstance(condition, Code) else modulator
     return build_norm(normalizer, x.shape[1], modulator=name, **options).to(x.device), (condition,)
 

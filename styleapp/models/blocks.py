@@ -10,7 +10,7 @@ BORDER_FROM = 192
 """Shorter side of the features from which correcting a border is quicker than a padded copy of all of them."""
 
 
-def reflect_conv(x: Tensor, conv: nn.Module) -> Tensor:
+def reflect_conv(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """A 3×3 convolution with reflection padding 1.
 
     Large features are not copied for it where no gradient is asked for: they are padded with zeros inside the
@@ -18,10 +18,9 @@ def reflect_conv(x: Tensor, conv: nn.Module) -> Tensor:
 
     Args:
         x: N×C×H×W with H, W ≥ 2.
-        conv: a 3×3 ``nn.Conv2d``; its own padding setting is not used.
+        weight: C'×C×3×3.
+        bias: C'.
     """
-    weight: Tensor = conv.weight  # type: ignore[assignment]
-    bias: Tensor | None = conv.bias  # type: ignore[assignment]
     if torch.is_grad_enabled() or min(x.shape[-2:]) < BORDER_FROM:
         return conv2d(pad(x, (1, 1, 1, 1), mode="reflect"), weight, bias)
     y = conv2d(x, weight, bias, padding=1)  # N×C'×H×W, wrong in its outermost cells
@@ -53,4 +52,4 @@ class ReflectConv2d(nn.Conv2d):
         nn.init.zeros_(self.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return reflect_conv(x, self)  # N×C'×H×W
+        return reflect_conv(x, self.weight, self.bias)  # N×C'×H×W

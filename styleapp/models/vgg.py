@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d, relu_
 
-from styleapp.models.blocks import reflect_conv
+from styleapp.models.blocks import ReflectConv2d
 
 __all__ = ["STYLE_TAPS", "VGG19", "EncoderIdentity", "load_vgg19"]
 
@@ -75,7 +75,7 @@ class VGG19(nn.Module):
         channels = 3
         for name in CONVS[: TAPS.index(last) + 1]:
             width = WIDTHS[int(name[4])][int(name[6]) - 1]
-            self.add_module(name, nn.Conv2d(channels, width, kernel_size=3))
+            self.add_module(name, ReflectConv2d(channels, width))
             channels = width
 
     def forward(self, image: Tensor, taps: Sequence[str]) -> dict[str, Tensor]:
@@ -96,7 +96,7 @@ class VGG19(nn.Module):
         for conv, tap in zip(CONVS[: depth + 1], TAPS, strict=False):
             if conv.endswith("_1") and conv != "conv1_1":
                 x = max_pool2d(x, kernel_size=2, ceil_mode=True)  # N×C×H/2×W/2
-            x = relu_(reflect_conv(x, self.get_submodule(conv)))  # N×C'×H×W
+            x = relu_(self.get_submodule(conv)(x))  # N×C'×H×W
             if tap in taps:
                 found[tap] = x
         return found

@@ -180,8 +180,10 @@ def _fitted(x: Tensor, gamma: Tensor | None, beta: Tensor | None) -> tuple[Tenso
     if gamma is None or beta is None:
         return None, None
     gamma, beta = torch.broadcast_tensors(gamma, beta)
-    size = (1, 1) if gamma.shape[-2:] == (1, 1) else x.shape[2:]
-    return gamma.expand(*x.shape[:2], *size), beta.expand(*x.shape[:2], *size)
+    if gamma.shape[-2:] != (1, 1):
+        return gamma.expand(x.shape), beta.expand(x.shape)
+    planes = (*x.shape[:2], 1, 1)
+    return wide(gamma).expand(planes), wide(beta).expand(planes)  # wide, because gradients of samples are summed
 
 
 class _Scale(NamedTuple):
@@ -246,7 +248,7 @@ def _differentiable_gradients(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ..
     # Aliases, because γ may itself depend on x: here only the path through the features counts.
     features, factor = x.view_as(x), None if gamma is None else gamma.view_as(gamma)
     y = _plain(features, ctx.deviation.moments(features), factor)
-    sources = [source for source, needed in ((features, needs_x), (factor, needs_gamma)) if needed]
+    sources: list[Any] = [source for source, needed in ((features, needs_x), (factor, needs_gamma)) if needed]
     found = iter(torch.autograd.grad(y, sources, grad, create_graph=True) if sources else ())
     dx = next(found) if needs_x else None
     dgamma = next(found) if needs_gamma else None

@@ -5,8 +5,9 @@ from typing import Any
 
 import torch
 import yaml
+from torch import Tensor
 
-from styleapp.checkpoint import Card, CheckpointError, save_network
+from styleapp.checkpoint import Card, CheckpointError, load_network, save_network
 from styleapp.models.vgg import EncoderIdentity
 
 __all__ = ["export_run", "find_training_checkpoint"]
@@ -30,16 +31,24 @@ def find_training_checkpoint(run: str | Path) -> Path:
     return found[-1]
 
 
-def export_run(run: str | Path, output: str | Path, scores: dict[str, Any] | None = None) -> Path:
+def export_run(
+    run: str | Path,
+    output: str | Path,
+    scores: dict[str, Any] | None = None,
+    blend: tuple[str, float] | None = None,
+) -> Path:
     """Writes the serving file of a run: averaged weights in half precision with their record, without the encoder.
 
     Args:
         run: a ``.ckpt`` file or a folder with some; the newest is taken.
         output: the ``.safetensors`` file to write.
         scores: measured values for the card.
+        blend: a checkpoint by name or path, usually the one that the run started from, and its share in the written
+            weights, 0 to 1. Between two that are close the losses change smoothly, so a trade can be chosen afterwards.
 
     Raises:
-        CheckpointError: no checkpoint found, or it is not one of a network that can be served.
+        CheckpointError: no checkpoint found, or it is not one of a network that can be served, or the one to blend
+            with is of another architecture or encoder, or its share is out of range.
     """
     path = find_training_checkpoint(run)
     try:
@@ -55,8 +64,23 @@ def export_run(run: str | Path, output: str | Path, scores: dict[str, Any] | Non
     }
     encoder = EncoderIdentity(**state["encoder"]) if state.get("encoder") else None
     architecture = state["architecture"]
-    card = Card(architecture["name"], architecture["options"], encoder, _record(path, state), scores or {})
+    record = _record(path, state)
+    if blend is not None:
+        other, share = blend
+        tensors = _blended(tensors, other, share, Card(architecture["name"], architecture["options"], encoder))
+        record |= {"blended_with": Path(other).stem, "blended_share": share}
+    card = Card(architecture["name"], architecture["options"], encoder, record, scores or {})
     return save_network(output, tensors, card)
+
+
+def _blended(tensors: dict[str, Tensor], other: str, share: float, card: Card) -> dict[str, Tensor]:
+    if not 0 <= share <= 1:
+        raise CheckpointError(f"the share of a checkpoint must be between 0 and 1, got {share}")
+    network, theirs, _ = load_network(other, architecture=card.architecture)
+    if (theirs.options, theirs.encoder) != (card.options, card.encoder):
+        raise CheckpointError(f"{other} has other options or another encoder than the run: they cannot be blended")
+    state = network.state_dict()
+    return {name: torch.lerp(tensor.float(), state[name].float(), share) for name, tensor in tensors.items()}
 
 
 def _record(path: Path, state: dict[str, Any]) -> dict[str, Any]:

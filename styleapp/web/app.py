@@ -5,7 +5,6 @@ import html
 import json
 import os
 import shutil
-import socket
 import tempfile
 from collections.abc import Callable
 from functools import cache
@@ -81,7 +80,6 @@ def launch(
         print(f"styleapp: no network yet: {problem}")
     app = build_app(network)
     app.queue(default_concurrency_limit=None, max_size=64)
-    port = _free_port() if port is None else port
     _, url, _ = app.launch(server_name=host, server_port=port, prevent_thread_lock=True, **page_options(checkpoint))
     if block:
         print(f"StyleApp is at {url} (Ctrl+C ends it)")
@@ -101,13 +99,6 @@ def _upload_folder() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="styleapp-", dir=parent))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
-
-
-def _free_port() -> int:
-    """One that the system chooses; Gradio's own search gives two servers that start at once the same."""
-    with socket.socket() as probe:
-        probe.bind(("", 0))
-        return probe.getsockname()[1]
 
 
 def page_options(checkpoint: str) -> dict[str, Any]:

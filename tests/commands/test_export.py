@@ -86,3 +86,8 @@ def test_values_that_half_precision_cannot_hold(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"decoder\.x has values that are not finite"):
         save_network(tmp_path / "mine.safetensors", {"decoder.x": torch.tensor([1e6])}, Card("adain"))
     assert not list(tmp_path.iterdir())
+
+
+def test_blend_needs_a_number(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["export", str(run), "-o", str(tmp_path / "x.safetensors"), "--blend", "adain", "half"]) == 2
+    assert "its share from 0 to 1, got half" in capsys.readouterr().err

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from styleapp.models.blocks import ReflectConv2d, reflect_conv
+from styleapp.models.blocks import ReflectConv2d
 
 
 @pytest.mark.parametrize("size", [(2, 2), (5, 8)])
@@ -29,12 +29,6 @@ def test_large_features_get_the_same_border_without_a_padded_copy(
     with torch.no_grad():
         result = conv(x)
     torch.testing.assert_close(result, expected, rtol=1e-12, atol=1e-12)
-
-
-def test_padding_setting_of_the_convolution_is_not_used() -> None:
-    torch.manual_seed(0)
-    padded, x = nn.Conv2d(3, 4, 3, padding=1), torch.randn(1, 3, 6, 6)
-    assert reflect_conv(x, padded).shape == x.shape[:1] + (4, 6, 6)
 
 
 def test_starts_without_shift_and_with_the_spread_for_relu() -> None:

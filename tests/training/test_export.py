@@ -100,3 +100,22 @@ def test_damaged_and_foreign_checkpoints(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"list\.ckpt was not written by one of our"):
         export_run(tmp_path / "list.ckpt", tmp_path / "x.safetensors")
     assert not (tmp_path / "x.safetensors").exists()
+
+
+def test_blend_is_the_weighted_mean(exported: Path, finished_run: Path, checkpoint: Path, tmp_path: Path) -> None:
+    blended = export_run(finished_run, tmp_path / "blend.safetensors", blend=(str(checkpoint), 0.25))
+    ours, other, mean = (
+        StylizePipeline.from_checkpoint(path, device="cpu").network.decoder.state_dict()  # type: ignore[attr-defined]
+        for path in (exported, checkpoint, blended)
+    )
+    for name, value in mean.items():
+        torch.testing.assert_close(value, 0.75 * ours[name] + 0.25 * other[name], rtol=2e-3, atol=1e-4)
+    assert read_card(blended).record["blended_with"] == checkpoint.stem
+    assert read_card(blended).record["blended_share"] == 0.25
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1])
+def test_blend_share_out_of_range(finished_run: Path, checkpoint: Path, tmp_path: Path, share: float) -> None:
+    with pytest.raises(CheckpointError, match="must be between 0 and 1"):
+        export_run(finished_run, tmp_path / "x.safetensors", blend=(str(checkpoint), share))
+    assert not (tmp_path / "x.safetensors").exists()

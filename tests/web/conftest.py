@@ -1,10 +1,12 @@
 """A page that is served once for all web tests, and a browser."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from gradio import http_server
 from PIL import Image
 
 from styleapp.pipelines.samples import Sample
@@ -13,6 +15,14 @@ from styleapp.web import stylize
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ports_of_this_process() -> Iterator[None]:
+    """Where Gradio begins to look for a free port: two processes that look at once in one place may take the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(http_server, "INITIAL_PORT_VALUE", 8000 + os.getpid() % 200 * http_server.TRY_NUM_PORTS)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -41,7 +41,7 @@ class TestExport:
     ) -> None:
         from styleapp.training import export
 
-        def write(run: str, output: Path, scores: dict[str, Any]) -> Path:
+        def write(run: str, output: Path, scores: dict[str, Any], blend: tuple[str, float] | None) -> Path:
             assert (run, scores) == ("runs/mine", {})
             output.write_bytes(checkpoint.read_bytes())
             return output

@@ -185,7 +185,9 @@ def test_other_paddings_are_filtered_at_their_size(draw: Draw, mode: Any, stride
 def test_convolution_that_pads_itself(draw: Draw, size: tuple[int, int]) -> None:
     conv, x = ReflectConv2d(3, 4).double(), draw(2, 3, *size)
     nn.init.normal_(conv.bias)
-    expected = conv_norm(reflect_conv(x, conv.weight, conv.bias) - conv.bias.view(-1, 1, 1), conv.weight) + conv.bias.view(-1, 1, 1)
+    expected = conv_norm(
+        reflect_conv(x, conv.weight, conv.bias) - conv.bias.view(-1, 1, 1), conv.weight
+    ) + conv.bias.view(-1, 1, 1)
     torch.testing.assert_close(attach_conv_norm(conv)(x), expected)
     assert isinstance(conv, ReflectConv2d)
 

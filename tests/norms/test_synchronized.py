@@ -238,14 +238,14 @@ def test_merge_by_hand() -> None:
 
 
 def test_merge_of_large_means() -> None:
-    """10⁶ values N(10⁴, 1) in single precision: E[x²] − E[x]² is off by several units, the merge is not."""
+    """10⁶ values N(10⁴, 1) in single precision: E[x²] − E[x]² keeps no digit (steps of 8), the merge does."""
     x = torch.randn(10**6, generator=torch.Generator().manual_seed(0)) + 1e4
     shards = x.split([300_000, 700_000])
     rows = [[float(s.numel()), s.mean(), (s - s.mean()).square().sum()] for s in shards]
     count, _, squares = merge_moments(torch.tensor(rows))
     assert squares.item() / count.item() == pytest.approx(1.0, abs=5e-3)
     one_pass = x.square().sum() / x.numel() - (x.sum() / x.numel()).square()
-    assert abs(one_pass.item() - 1) > 1
+    assert abs(one_pass.item() - 1) >= 1
 
 
 def test_unequal_split_of_the_specification(draw: Draw) -> None:

@@ -14,12 +14,14 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from styleapp.models.adain import AdaINStylizer
+from styleapp.models.micro import MicroStylizer
 from styleapp.models.vgg import EncoderIdentity, load_vgg19
 
 __all__ = [
     "ARCHITECTURES",
     "Card",
     "CheckpointError",
+    "architecture_of",
     "enter_in_manifest",
     "find_checkpoint",
     "load_network",
@@ -30,7 +32,21 @@ __all__ = [
 FORMAT = 1
 ENCODER_PREFIX = "encoder."
 
-ARCHITECTURES = {"adain": AdaINStylizer}
+ARCHITECTURES: dict[str, type[nn.Module]] = {"adain": AdaINStylizer, "micro": MicroStylizer}
+ENCODED = {"adain"}
+"""Architectures that are built around a VGG-19, which is not in the file."""
+
+
+def architecture_of(network: nn.Module) -> str:
+    """The name of a network's class in :data:`ARCHITECTURES`.
+
+    Raises:
+        CheckpointError: it is none of them.
+    """
+    for name, architecture in ARCHITECTURES.items():
+        if type(network) is architecture:
+            return name
+    raise CheckpointError(f"{type(network).__name__} is none of the architectures {', '.join(ARCHITECTURES)}")
 
 
 class CheckpointError(ValueError):
@@ -199,11 +215,11 @@ def load_network(
     if card.architecture not in ARCHITECTURES or architecture not in (None, card.architecture):
         wanted = architecture or f"one of {', '.join(ARCHITECTURES)}"
         raise CheckpointError(f"{path} holds a network of architecture {card.architecture!r}; {wanted} is needed")
-    vgg = _encoder(path, card, encoder)
+    parts = {"encoder": _encoder(path, card, encoder)} if card.architecture in ENCODED else {}
     with safe_open(path, framework="pt") as file:
         stored = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - not a mapping
     try:
-        network = ARCHITECTURES[card.architecture](encoder=vgg, **card.options)
+        network = ARCHITECTURES[card.architecture](**parts, **card.options)
         own = {name: value for name, value in network.state_dict().items() if name.startswith(ENCODER_PREFIX)}
         network.load_state_dict({**stored, **own})
     except (RuntimeError, TypeError) as error:

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
-from torch.nn.functional import mse_loss
+from torch.nn.functional import cross_entropy, mse_loss, normalize
 
 from styleapp.norms.statistics import Moments, mean_deviation
 
-__all__ = ["content_loss", "feature_loss", "style_loss"]
+__all__ = ["content_loss", "contrastive_loss", "feature_loss", "style_loss"]
 
 
 def content_loss(output: Tensor, photo: Tensor, eps: float = 1e-5) -> Tensor:
@@ -56,3 +57,20 @@ def _relative_distance(output: Moments, style: Moments) -> Tensor:
 def feature_loss(output: Tensor, target: Tensor) -> Tensor:
     """Mean squared difference as a share of the target's mean square, e.g. of a photo and its reconstruction."""
     return mse_loss(output, target) / target.square().mean()
+
+
+def contrastive_loss(output: Tensor, style: Tensor, temperature: float = 0.2) -> Tensor:
+    """How hard it is to tell from its signal which style of the batch an output has: cross-entropy over cosines.
+
+    0 where each output is much nearer to its own style than to the others; log N where all look alike.
+
+    Args:
+        output, style: N×L signals; row i of both belongs together.
+        temperature: cosines are divided by it.
+
+    Note:
+        After the style signal contrastive loss of MicroAST (Wang et al., AAAI 2023, section 3.3), which compares by
+        Euclidean distances and keeps the own style out of the sum; cross-entropy is the usual form (InfoNCE).
+    """
+    cosines = normalize(output, dim=1) @ normalize(style, dim=1).T  # N×N
+    return cross_entropy(cosines / temperature, torch.arange(len(output), device=output.device))

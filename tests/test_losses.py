@@ -1,10 +1,12 @@
 """Losses against numbers by hand and the invariances that their docstrings promise."""
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
 
-from styleapp.losses import content_loss, feature_loss, style_loss
+from styleapp.losses import content_loss, contrastive_loss, feature_loss, style_loss
 from styleapp.norms import Moments, mean_deviation
 
 
@@ -87,3 +89,17 @@ def test_gradients_reach_the_output(features: Tensor) -> None:
     assert output.grad is not None
     assert output.grad.isfinite().all()
     assert output.grad.abs().max() > 0
+
+
+def test_contrast_by_hand() -> None:
+    """Two orthogonal signals: the own cosine is 1, the other 0; so −log of e^{1/τ} / (e^{1/τ} + e⁰)."""
+    signals = torch.tensor([[2.0, 0.0], [0.0, 5.0]])
+    share = math.exp(2) / (math.exp(2) + 1)
+    assert contrastive_loss(signals, signals, temperature=0.5).item() == pytest.approx(-math.log(share))
+    assert contrastive_loss(signals, signals.flip(0), temperature=0.5).item() == pytest.approx(-math.log(1 - share))
+    assert contrastive_loss(torch.ones(3, 4), torch.ones(3, 4)).item() == pytest.approx(math.log(3))
+
+
+def test_contrast_does_not_depend_on_the_length_of_signals(features: Tensor) -> None:
+    output, style = features.flatten(1), features.flip(0).flatten(1)
+    assert contrastive_loss(output * 7, style).item() == pytest.approx(contrastive_loss(output, style * 3).item())

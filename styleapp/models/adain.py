@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu_
 
-from styleapp.models.blocks import ReflectConv2d
+from styleapp.models.blocks import ReflectConv2d, toward
 from styleapp.models.vgg import VGG19, load_vgg19
 from styleapp.norms import Code, build_norm, style_code
 
@@ -84,21 +84,24 @@ class AdaINStylizer(nn.Module):
         """The code of a style picture (N×3×H×W, RGB in [0, 1], at least 16 pixels a side)."""
         return style_code(self.encoder(style, (TAP,))[TAP])
 
-    def render(self, photo: Tensor, code: Code | Sequence[Code], strength: float = 1.0) -> Tensor:
+    def render(self, photo: Tensor, code: Code | Sequence[Code], strength: float | Tensor = 1.0) -> Tensor:
         """The photo in a style.
 
         Args:
             photo: N×3×H×W, RGB in [0, 1], sides multiples of :attr:`stride`.
             code: from :meth:`code`, or several with regions that cover the photo.
-            strength: 0 gives back the autoencoded photo, 1 is the style, more exaggerates.
+            strength: 0 gives back the autoencoded photo, 1 is the style, more exaggerates (section 6.3); also one value
+                a sample (N×1×1×1).
 
         Returns:
             N×3×H×W, RGB about [0, 1], not clamped.
         """
-        features = self.encoder(photo, (TAP,))[TAP]  # N×512×H/8×W/8
+        return self.paint(self.encoder(photo, (TAP,))[TAP], code, strength)
+
+    def paint(self, features: Tensor, code: Code | Sequence[Code], strength: float | Tensor = 1.0) -> Tensor:
+        """The same from features of the photo (N×512×H/8×W/8)."""
         return self.decoder(self.transfer(features, code, strength))
 
-    def transfer(self, features: Tensor, code: Code | Sequence[Code], strength: float = 1.0) -> Tensor:
-        """The target of the decoder: AdaIN, mixed with the photo's own features (section 6.3)."""
-        restyled = self.adain(features, code)
-        return restyled if strength == 1.0 else features.lerp(restyled, strength)  # N×512×H/8×W/8
+    def transfer(self, features: Tensor, code: Code | Sequence[Code], strength: float | Tensor = 1.0) -> Tensor:
+        """The target of the decoder: AdaIN, mixed with the photo's own features."""
+        return toward(features, self.adain(features, code), strength)  # N×512×H/8×W/8

@@ -1,8 +1,8 @@
 """Encoder features on disk, so that a training step on a CPU runs the encoder once instead of three times.
 
-A fixed number of crops of each photo is encoded once (features in float16), and the statistics of each whole style
-picture. Files lie under a folder whose name is a hash of everything that they depend on; a half-written cache is never
-taken for a whole one.
+A fixed number of crops of each photo is encoded once (features in float16), and a square of each style picture, of
+which the statistics are kept. Files lie under a folder whose name is a hash of everything that they depend on; a
+half-written cache is never taken for a whole one.
 """
 
 import hashlib
@@ -16,7 +16,6 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils.data import Dataset
-from torchvision.transforms.v2.functional import pil_to_tensor
 
 from styleapp.data.folder import PictureFolder
 from styleapp.data.pairs import CropSampler, sample_generator
@@ -24,7 +23,8 @@ from styleapp.norms.statistics import Moments, mean_deviation
 
 __all__ = ["CachedPairs", "EncodedPair", "Encoder", "build_cache"]
 
-PHOTOS, FEATURES, UNFINISHED = "photos.npy", "features.npy", "unfinished.npy"
+PHOTOS, FEATURES, UNFINISHED, STYLES = "photos.npy", "features.npy", "unfinished.npy", "styles.npy"
+MOMENTS = "styles.safetensors"
 Progress = Callable[[Iterable[int], str], Iterable[int]]
 
 
@@ -35,17 +35,19 @@ class Encoder(Protocol):
 
 
 class EncodedPair(NamedTuple):
-    """A photo with its deepest features, and the moments of a style at each tap: what a training step starts from.
+    """A photo with its deepest features, and a style with its moments at each tap: what a training step starts from.
 
     Attributes:
         photo: N×3×H×W, RGB in [0, 1].
         features: N×C×H/8×W/8, the encoder's deepest tap.
-        style: one :class:`Moments` a tap, each N×C×1×1, the deepest last.
+        style: N×3×S×S, RGB in [0, 1].
+        moments: of the style, one :class:`Moments` a tap, each N×C×1×1, the deepest last.
     """
 
     photo: Tensor
     features: Tensor
-    style: tuple[Moments, ...]
+    style: Tensor
+    moments: tuple[Moments, ...]
 
 
 def build_cache(
@@ -71,6 +73,7 @@ def build_cache(
         progress: wraps the loops, e.g. in a bar.
     """
     depends_on = {
+        "files": [PHOTOS, FEATURES, STYLES, MOMENTS],
         "encoder": identity,
         "taps": taps,
         "photos": _listing(photos),
@@ -85,7 +88,7 @@ def build_cache(
     partial.mkdir(parents=True, exist_ok=True)
     if not (partial / FEATURES).exists():
         _write_photos(partial, encoder, taps[-1], photos, crop, crops_per_photo, seed, progress)
-    _write_styles(partial, encoder, taps, styles, crop.sides[1], progress)
+    _write_styles(partial, encoder, taps, styles, crop.sides[1], seed, progress)
     partial.rename(folder)
     return folder
 
@@ -126,27 +129,37 @@ def _write_photos(
 
 
 def _write_styles(
-    folder: Path, encoder: Encoder, taps: tuple[str, ...], styles: PictureFolder, side: int, progress: Progress
+    folder: Path,
+    encoder: Encoder,
+    taps: tuple[str, ...],
+    styles: PictureFolder,
+    side: int,
+    seed: int,
+    progress: Progress,
 ) -> None:
+    square = CropSampler(side, (side, side))
+    pixels = np.lib.format.open_memmap(
+        folder / STYLES, mode="w+", dtype=np.uint8, shape=(len(styles), 3, side, side)
+    )
     rows: dict[str, list[Tensor]] = {f"{tap}.{part}": [] for tap in taps for part in Moments._fields}
     for index in progress(range(len(styles)), "encoding styles"):
-        image = styles.read(index)
-        scale = side / min(image.size)
-        resized = image.resize((max(side, round(image.width * scale)), max(side, round(image.height * scale))))
-        encoded = encoder(pil_to_tensor(resized)[None].float() / 255, taps)
+        crop = square(styles.read(index), sample_generator(seed, index))  # 3×S×S
+        pixels[index] = crop.numpy()
+        encoded = encoder(crop[None].float() / 255, taps)
         for tap in taps:
             for part, value in mean_deviation(encoded[tap])._asdict().items():
                 rows[f"{tap}.{part}"].append(value[0])  # C×1×1
-    save_file({name: torch.stack(values) for name, values in rows.items()}, folder / "styles.safetensors")
+    save_file({name: torch.stack(values) for name, values in rows.items()}, folder / MOMENTS)
 
 
 class CachedPairs(Dataset[EncodedPair]):
-    """Sample ``index``: a random cached crop with the moments of a random style."""
+    """Sample ``index``: a random cached crop with a random style."""
 
     def __init__(self, folder: str | Path, taps: tuple[str, ...], seed: int = 0) -> None:
         self.pixels = np.load(Path(folder) / PHOTOS, mmap_mode="r")
         self.features = np.load(Path(folder) / FEATURES, mmap_mode="r")
-        self.moments = load_file(Path(folder) / "styles.safetensors")
+        self.styles = np.load(Path(folder) / STYLES, mmap_mode="r")
+        self.moments = load_file(Path(folder) / MOMENTS)
         self.taps, self.seed = taps, seed
 
     def __len__(self) -> int:
@@ -154,11 +167,13 @@ class CachedPairs(Dataset[EncodedPair]):
 
     def __getitem__(self, index: int) -> EncodedPair:
         chosen = torch.randint(2**31, (2,), generator=sample_generator(self.seed, index)).tolist()
-        photo = chosen[0] % len(self.pixels)
-        moments = tuple(self._moments(tap, chosen[1]) for tap in self.taps)
-        pixels = torch.from_numpy(self.pixels[photo].copy()).float() / 255
-        return EncodedPair(pixels, torch.from_numpy(self.features[photo].copy()).float(), moments)
+        photo, style = chosen[0] % len(self.pixels), chosen[1] % len(self.styles)
+        features = torch.from_numpy(self.features[photo].copy()).float()
+        moments = tuple(
+            Moments(*(self.moments[f"{tap}.{part}"][style] for part in Moments._fields)) for tap in self.taps
+        )
+        return EncodedPair(_picture(self.pixels[photo]), features, _picture(self.styles[style]), moments)
 
-    def _moments(self, tap: str, choice: int) -> Moments:
-        mean, deviation = (self.moments[f"{tap}.{part}"] for part in Moments._fields)
-        return Moments(mean[choice % len(mean)], deviation[choice % len(mean)])
+
+def _picture(stored: np.ndarray) -> Tensor:
+    return torch.from_numpy(stored.copy()).float() / 255

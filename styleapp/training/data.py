@@ -108,7 +108,7 @@ class StylizationData(pl.LightningDataModule):
         assert self.cache is not None
         assert self.trainer is not None
         module: Any = self.trainer.lightning_module
-        vgg = module.network.encoder  # the network's own: features of another would mean nothing to it
+        vgg = module.encoder  # the one of the losses: features of another would mean nothing to them
         return build_cache(
             self.cache,
             torch.inference_mode()(vgg.eval()),

@@ -30,7 +30,7 @@ def options(photo_folder: Path, style_folder: Path) -> dict[str, Any]:
 
 def _set_up(options: dict[str, Any], step: int = 0, rank: int = 0, world_size: int = 1) -> StylizationData:
     data = StylizationData(**options)
-    module = SimpleNamespace(network=SimpleNamespace(encoder=load_vgg19(last="relu4_1")))
+    module = SimpleNamespace(encoder=load_vgg19(last="relu4_1"))
     data.trainer = SimpleNamespace(  # type: ignore[assignment]
         global_step=step, accumulate_grad_batches=1, global_rank=rank, world_size=world_size, lightning_module=module
     )
@@ -99,7 +99,7 @@ def test_cache_is_built_once_and_used(options: dict[str, Any], tmp_path: Path) -
     batch = next(iter(_set_up(options).train_dataloader()))
     assert (folder / "features.npy").stat().st_mtime_ns == written
     assert batch.features.shape == (2, 512, 4, 4)
-    assert [moments.mean.shape[1] for moments in batch.style] == [64, 128, 256, 512]
+    assert [moments.mean.shape[1] for moments in batch.moments] == [64, 128, 256, 512]
 
 
 def test_folder_too_small_for_held_out_pictures(

@@ -180,7 +180,12 @@ def test_cached_run_learns_too(train: Callable[..., Any], recipe: Any, tmp_path:
     )
     train("fit", f"--config={path}")
     (cache,) = (tmp_path / "cache").iterdir()
-    assert {file.name for file in cache.iterdir()} == {"photos.npy", "features.npy", "styles.safetensors"}
+    assert {file.name for file in cache.iterdir()} == {
+        "photos.npy",
+        "features.npy",
+        "styles.npy",
+        "styles.safetensors",
+    }
     losses = logged(tmp_path)
     assert set(losses) >= LOSSES
     assert all(math.isfinite(value) for value in losses["train/loss"].values())

@@ -1,0 +1,59 @@
+"""Enlargement by sub-pixel convolution that cannot draw a grid (after Shi et al., CVPR 2016)."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pixel_shuffle
+
+from styleapp.models.blocks import reflect_conv
+
+__all__ = ["SubpixelConv2d"]
+
+
+class SubpixelConv2d(nn.Module):
+    """A 3×3 convolution to r² phases of each output channel, which are then laid side by side: r times as large.
+
+    Args:
+        in_channels: C.
+        out_channels: C'.
+        factor: r.
+
+    Note:
+        In the original every phase has filters of its own, so that even a flat area becomes a grid of period r. Here a
+        phase is bilinear interpolation at its place with weights that all phases share, plus a detail of its own that
+        answers to neither flat areas nor ramps: those stay flat and straight by construction, whatever is learned.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, factor: int) -> None:
+        super().__init__()
+        self.factor = factor
+        self.smooth = nn.Parameter(torch.randn(out_channels, in_channels) / in_channels**0.5)
+        self.detail = nn.Parameter(torch.randn(out_channels, factor**2, in_channels, 9) / (9 * in_channels) ** 0.5)
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+        self.interpolation: Tensor
+        self.without_ramps: Tensor
+        self.register_buffer("interpolation", bilinear_phases(factor), persistent=False)
+        self.register_buffer("without_ramps", ramp_free(), persistent=False)
+
+    def weight(self) -> Tensor:
+        """The filters that are applied, r²·C'×C×3×3."""
+        smooth = torch.einsum("oc,pk->opck", self.smooth, self.interpolation)
+        detail = self.detail @ self.without_ramps  # C'×r²×C×9
+        return (smooth + detail).flatten(0, 1).unflatten(-1, (3, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        phases = reflect_conv(x, self.weight(), self.bias.repeat_interleave(self.factor**2))  # N×r²·C'×H×W
+        return pixel_shuffle(phases, self.factor)  # N×C'×rH×rW
+
+
+def bilinear_phases(factor: int) -> Tensor:
+    """3×3 filters (r²×9) that interpolate between cell centres at the centre of each of the r×r parts of a cell."""
+    places = (torch.arange(factor) + 0.5) / factor - 0.5  # from the cell's own centre, in cells
+    near = torch.stack([(-places).clamp_min(0), 1 - places.abs(), places.clamp_min(0)], dim=1)  # r×3
+    return torch.einsum("ai,bj->abij", near, near).reshape(factor**2, 9)
+
+
+def ramp_free() -> Tensor:
+    """The projection (9×9) of 3×3 filters on those that give 0 on flat areas and on ramps."""
+    rows, columns = torch.meshgrid(torch.arange(-1.0, 2.0), torch.arange(-1.0, 2.0), indexing="ij")
+    affine = torch.stack([torch.ones(9) / 3, rows.flatten() / 6**0.5, columns.flatten() / 6**0.5])  # orthonormal
+    return torch.eye(9) - affine.T @ affine

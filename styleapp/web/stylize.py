@@ -66,7 +66,7 @@ def build(network: NetworkProvider) -> None:
             mix = _mix_controls()
             painting = _region_control(photo)
             look = _look_controls()
-    painted, strokes = gr.State(False), _editor(visible=False)
+    painted, strokes = gr.State(None), _editor(visible=False)
     controls = [photo, style, strength, *mix, strokes, *look]
     outputs = [result, download, caption, painted]
     shown: dict[str, Any] = {**COMPUTE, "api_visibility": "private", "show_progress_on": [result]}
@@ -74,14 +74,32 @@ def build(network: NetworkProvider) -> None:
     # one after the other: on their own, a quick painting would be overtaken by the button's appearance
     press = run.click(**hand_over).then(lambda: gr.update(visible=True), None, stop, **PRIVATE)
     press = press.then(handlers.paint, [gr.State(True), *controls], outputs, **shown)
-    let_go = [control.release for control in (strength, *mix, *look) if isinstance(control, gr.Slider)]
-    redo = gr.on(let_go, **hand_over).then(lambda painted: gr.update(visible=painted), painted, stop, **PRIVATE)
+    sliders = [control for control in (strength, *mix, *look) if isinstance(control, gr.Slider)]
+    _draft_while_dragging(sliders, handlers, [painted, *controls], result)
+    let_go = gr.on([slider.release for slider in sliders], **hand_over)
+    redo = let_go.then(lambda painted: gr.update(visible=painted is not None), painted, stop, **PRIVATE)
     redo = redo.then(handlers.paint, [painted, *controls], outputs, trigger_mode="always_last", **shown)
     for event in (press, redo):
         event.success(lambda: gr.update(visible=False), None, stop, **PRIVATE)
         event.failure(lambda: gr.update(visible=False), None, stop, **PRIVATE)
     stop.click(lambda: gr.update(visible=False), None, stop, cancels=[press, redo], **PRIVATE)
     _endpoint(handlers, photo, style, strength, mix, look)
+
+
+def _draft_while_dragging(
+    sliders: list[gr.Slider], handlers: StylizeHandlers, inputs: list[Any], result: gr.ImageSlider
+) -> None:
+    """A small painting each time that the one before is done, of where the slider is by then."""
+    gr.on(
+        [slider.input for slider in sliders],
+        handlers.draft,
+        inputs,
+        result,
+        trigger_mode="always_last",
+        show_progress="hidden",
+        api_visibility="private",
+        **COMPUTE,
+    )
 
 
 def _tip(elem_id: str) -> dict[str, Any]:

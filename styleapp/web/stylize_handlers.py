@@ -3,8 +3,9 @@
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gradio as gr
 from PIL import Image
@@ -18,8 +19,37 @@ from styleapp.web.region import masks_of_painting, weighted_masks
 __all__ = ["StylizeHandlers"]
 
 NOTHING_NEW = (gr.skip(),) * 4
+DRAFT_SIDE = 384
+"""Longer side of what is painted while a slider is being dragged."""
+
 Slots = Mapping[int, tuple[str, float]]
 """Style pictures and their weights by place; 0 is the first."""
+
+
+class Controls(NamedTuple):
+    """What the page's controls hold, in the order in which it gives them."""
+
+    photo: str | None
+    style: str | None
+    strength: float
+    style_2: str | None
+    style_3: str | None
+    weight: float
+    weight_2: float
+    weight_3: float
+    painting: dict[str, Any] | None
+    colour: str
+    style_scale: float
+    max_side: int | None
+
+    @property
+    def pictures(self) -> tuple[str | None, ...]:
+        return self.photo, self.style, self.style_2, self.style_3
+
+    @property
+    def sliders(self) -> tuple[float, ...]:
+        """What a draft can be asked for, and by which it is told from a painting that is there already."""
+        return self.strength, self.weight, self.weight_2, self.weight_3, self.style_scale
 
 
 class StylizeHandlers:
@@ -49,7 +79,7 @@ class StylizeHandlers:
         max_side: int | None,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - gradio recognizes the parameter by its default
     ) -> Iterator[tuple[Any, ...]]:
-        """For the page: yields ((photo, painting), download, caption, True), and nothing new at each step before.
+        """For the page: yields ((photo, painting), download, caption, sliders), and nothing new at each step before.
 
         A generator, so that *Stop* can end it between two steps. If it is not wanted, it ends at once: a slider that
         is let go paints anew only where there is a painting.
@@ -57,22 +87,56 @@ class StylizeHandlers:
         if not wanted:
             yield NOTHING_NEW
             return
-        with readable_errors(photo, style, style_2, style_3), tempfile.TemporaryDirectory() as folder:
-            photo = checked_photo(photo)
-            slots = filled_slots((style, weight), (style_2, weight_2), (style_3, weight_3))
-            before = upright(photo)
-            masks = masks_of_painting(painting, before.size, {slot: weight for slot, (_, weight) in slots.items()})
+        controls = Controls(
+            photo, style, strength, style_2, style_3, weight, weight_2, weight_3, painting, colour, style_scale, max_side
+        )
+        with self._work(controls, max_side) as (before, stages, folder):
             start = time.perf_counter()
-            stages = self._stages(photo, slots, masks, strength, colour, style_scale, max_side)
             for stage in stages:
                 progress(stage.done, desc=stage.title.capitalize())
                 if stage.image is None:
                     yield NOTHING_NEW
                     continue
                 seconds = time.perf_counter() - start
-                file = save_image(stage.image, Path(folder) / f"{Path(photo).stem}-painted.png")
-                pair = preview(before, stage.image, file)
-                yield pair, gr.update(value=str(file), interactive=True), caption(seconds, stage.image.size), True
+                file = save_image(stage.image, folder / f"{Path(checked_photo(photo)).stem}-painted.png")
+                pair, told = preview(before, stage.image, file), caption(seconds, stage.image.size)
+                yield pair, gr.update(value=str(file), interactive=True), told, controls.sliders
+
+    def draft(self, painted: tuple[float, ...] | None, *values: Any) -> Any:
+        """For the page, while a slider is dragged: (photo, painting) of a small picture.
+
+        Nothing new where there is no painting yet, or where the painting in full size with these very values is there:
+        a draft that comes late must not take its place.
+
+        Args:
+            painted: the sliders of the last painting in full size.
+            values: of the controls, as in :class:`Controls`.
+        """
+        controls = Controls(*values)
+        if painted is None or tuple(painted) == controls.sliders:
+            return gr.skip()
+        side = min(DRAFT_SIDE, controls.max_side or DRAFT_SIDE)
+        with self._work(controls, side) as (before, stages, _):
+            (image,) = [stage.image for stage in stages if stage.image is not None]
+            return before.resize(image.size), image
+
+    @contextmanager
+    def _work(
+        self, controls: Controls, max_side: int | None
+    ) -> Iterator[tuple[Image.Image, Iterator[Stage], Path]]:
+        """The photo, the steps of its painting, and a folder for as long as they take."""
+        with readable_errors(*controls.pictures), tempfile.TemporaryDirectory() as folder:
+            photo = checked_photo(controls.photo)
+            slots = filled_slots(
+                (controls.style, controls.weight),
+                (controls.style_2, controls.weight_2),
+                (controls.style_3, controls.weight_3),
+            )
+            before = upright(photo)
+            weights = {slot: weight for slot, (_, weight) in slots.items()}
+            masks = masks_of_painting(controls.painting, before.size, weights)
+            look = controls.strength, controls.colour, controls.style_scale
+            yield before, self._stages(photo, slots, masks, *look, max_side), Path(folder)
 
     def stylize(
         self,

@@ -176,5 +176,5 @@ def test_every_visible_control_has_a_tooltip(few_samples: None, checkpoint: Path
 def test_network_events_share_one_queue(few_samples: None, checkpoint: Path) -> None:
     app = web_app.build_app(NetworkProvider(str(checkpoint)))
     heavy = [one for one in app.fns.values() if one.concurrency_id == "compute"]
-    assert len(heavy) == 3
+    assert len(heavy) == 4
     assert {one.concurrency_limit for one in heavy} == {1}

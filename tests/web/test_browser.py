@@ -144,6 +144,33 @@ def test_samples_and_a_new_painting_when_the_slider_is_let_go(
     assert second.shape == first.shape and not np.array_equal(second, first)
 
 
+def test_painting_follows_the_slider_while_it_is_dragged(
+    open_page: OpenPage, address: str, draw_photo: Any, pictures: Path, tmp_path: Path
+) -> None:
+    """Small with the pointer down, in full size once it is up; and no late draft takes the painting's place."""
+    draw_photo(800, 600).save(tmp_path / "large.png")
+    page = open_page(address)
+    give(page, "photo", tmp_path / "large.png")
+    give(page, "style", pictures / "style.png")
+    paint(page)
+    bar = page.locator("#stylize-strength input[type=range]").bounding_box()
+    level = bar["y"] + bar["height"] / 2
+    page.mouse.move(bar["x"] + bar["width"] * 2 / 3, level)
+    page.mouse.down()
+    seen = set()
+    for share in (0.5, 0.2):
+        page.mouse.move(bar["x"] + bar["width"] * share, level, steps=3)
+        page.wait_for_function("width => document.querySelector('#stylize-result img').naturalWidth == width", arg=384)
+        page.wait_for_timeout(1500)
+        seen.add(page.locator("#stylize-result img").nth(1).get_attribute("src"))
+    assert len(seen) == 2
+    with new_painting(page):
+        page.mouse.up()
+    page.wait_for_timeout(1500)
+    assert page.evaluate("document.querySelector('#stylize-result img').naturalWidth") == 800
+    assert page.locator("#stylize-caption").inner_text().strip().endswith("s, 800×600")
+
+
 @pytest.mark.parametrize("width", [390, 1280])
 def test_nothing_is_wider_than_the_window(open_page: OpenPage, address: str, pictures: Path, width: int) -> None:
     page = open_page(address, width, 844)

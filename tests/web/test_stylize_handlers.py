@@ -12,7 +12,7 @@ from PIL import Image
 
 from styleapp.pipelines.stylize import Stage
 from styleapp.web.pictures import PREVIEW_SIDE
-from styleapp.web.stylize_handlers import StylizeHandlers, caption, filled_slots, preview
+from styleapp.web.stylize_handlers import Controls, StylizeHandlers, caption, filled_slots, preview
 
 
 class FakeNetwork:
@@ -55,12 +55,12 @@ def controls(pictures: Path, **changes: Any) -> dict[str, Any]:
 def test_painting_is_shown_offered_and_described(pictures: Path) -> None:
     steps = StylizeHandlers(FakeNetwork()).paint(**controls(pictures))  # type: ignore[arg-type]
     assert next(steps) == (gr.skip(),) * 4
-    (before, after), download, text, painted = next(steps)
+    (before, after), download, text, sliders = next(steps)
     assert before.size == (96, 72)
     assert after == download["value"] and Path(after).name == "photo-painted.png"
     with Image.open(after) as file:
         assert (file.format, file.size) == ("PNG", (96, 72))
-    assert text.endswith(" s, 96×72") and painted is True
+    assert text.endswith(" s, 96×72") and sliders == (1.0, 1.0, 1.0, 1.0, 1.0)
     assert list(steps) == []
     assert not Path(after).exists()  # gradio has copied it by now
 
@@ -87,6 +87,33 @@ def test_nothing_happens_where_no_painting_is_wanted(pictures: Path) -> None:
     network = FakeNetwork()
     steps = list(StylizeHandlers(network).paint(**controls(pictures, wanted=False)))  # type: ignore[arg-type]
     assert steps == [(gr.skip(),) * 4] and network.asked == {}
+
+
+def _values(pictures: Path, **changes: Any) -> tuple[Any, ...]:
+    """Of the controls, in the page's order."""
+    return tuple(controls(pictures, **changes)[name] for name in Controls._fields)
+
+
+@pytest.mark.parametrize(("max_side", "asked"), [(0, 384), (256, 256), (2048, 384)])
+def test_draft_is_small_and_of_where_the_slider_is(pictures: Path, max_side: int, asked: int) -> None:
+    network, painted = FakeNetwork(), (1.0, 1.0, 1.0, 1.0, 1.0)
+    values = _values(pictures, strength=0.3, max_side=max_side)
+    before, after = StylizeHandlers(network).draft(painted, *values)
+    assert before.size == after.size
+    assert (network.asked["strength"], network.asked["max_side"]) == (0.3, asked)
+
+
+def test_draft_keeps_the_painted_region(pictures: Path) -> None:
+    network, red = FakeNetwork(), Image.new("RGBA", (20, 15), "#e8543f")
+    StylizeHandlers(network).draft((0.0,) * 5, *_values(pictures, painting={"layers": [red]}))
+    assert network.asked["weights"] is None and len(network.asked["regions"]) == 1
+
+
+@pytest.mark.parametrize("painted", [None, (0.3, 1.0, 1.0, 1.0, 1.0), [0.3, 1.0, 1.0, 1.0, 1.0]])
+def test_no_draft_before_a_painting_or_after_the_same_one(pictures: Path, painted: Any) -> None:
+    network = FakeNetwork()
+    assert StylizeHandlers(network).draft(painted, *_values(pictures, strength=0.3)) == gr.skip()
+    assert network.asked == {}
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,11 @@ class BareConvolution:
     def __call__(self) -> Tensor:
         return conv2d(self.image, self.weight, self.bias, self.stride, self.padding, 1, self.groups)
 
+    def multiplications(self) -> int:
+        """How many products it adds up; twice that are floating-point operations."""
+        samples, _, height, width = self.image.shape
+        return samples * (height // self.stride[0]) * (width // self.stride[1]) * self.weight.numel()
+
 
 class _Recorder(TorchDispatchMode):
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
 """A small stylizer for any style: no VGG at inference, and a trunk at a quarter of the resolution.
 
-The idea of two small encoders with adaptive instance norm at several depths is MicroAST's (Wang et al., AAAI 2023); that
+Two small encoders with adaptive instance norm at several depths are the idea of MicroAST (Wang et al., AAAI 2023); that
 a network predicts scales and shifts from a style is Ghiasi et al.'s (BMVC 2017).
 """
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, interpolate, pixel_unshuffle, relu
+from torch.nn.functional import avg_pool2d, interpolate, relu
 
 from styleapp.models.blocks import ReflectConv2d, toward
 from styleapp.models.subpixel import SubpixelConv2d
@@ -145,8 +145,9 @@ class MicroStylizer(nn.Module):
 
 def folded(picture: Tensor) -> Tensor:
     """RGB in [0, 1] (N×3×H×W) as values from −1 to 1 in cells of 4×4 pixels: N×48×H/4×W/4."""
-    cells = pixel_unshuffle(picture * 2 - 1, STRIDE)
-    return cells.contiguous(memory_format=torch.channels_last)
+    grid = picture.unflatten(3, (-1, STRIDE)).unflatten(2, (-1, STRIDE))  # N×3×h×4×w×4
+    cells = grid.permute(0, 2, 4, 1, 3, 5).flatten(3)  # N×h×w×48: channels-last at once, unlike pixel_unshuffle
+    return cells.mul(2).sub_(1).permute(0, 3, 1, 2)
 
 
 def fitted(style: Tensor) -> Tensor:

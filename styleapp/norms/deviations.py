@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from styleapp.norms.kernels import Deviation, Measured, Pieces, Pullback, Response, standardize, widened
+from styleapp.norms.kernels import Deviation, Measured, Pieces, Pullback, Response, fitting, standardize, widened
 from styleapp.norms.statistics import (
     L1_CONSTANT,
     Moments,
@@ -174,13 +174,13 @@ class AbsoluteDeviation(Deviation):
     def measure(self, x: Tensor, pieces: Pieces) -> Measured:
         mean = _mean(x, pieces, x[:1, :, :1, :1])
         room = pieces.room()
-        (spread,) = pieces.sums(lambda x_, mean_: [torch.sub(x_, mean_, out=room[: len(x_)]).abs_()], x, mean)
+        (spread,) = pieces.sums(lambda x_, mean_: [torch.sub(x_, mean_, out=fitting(room, x_)).abs_()], x, mean)
         return Measured(mean, L1_CONSTANT / _count(x) * _total(spread) + self.eps)
 
     def response(self, pullback: Pullback) -> Response:
         x, mean, pieces = pullback.x, pullback.measured.mean, pullback.pieces
         room = pieces.room()
-        (signs,) = pieces.sums(lambda x_, mean_: [torch.sub(x_, mean_, out=room[: len(x_)]).sign_()], x, mean)
+        (signs,) = pieces.sums(lambda x_, mean_: [torch.sub(x_, mean_, out=fitting(room, x_)).sign_()], x, mean)
         steepness, level = _batch_answer(pullback, L1_CONSTANT / _count(x))
         return Response(torch.Tensor.sign_, steepness, level - steepness * _total(signs) / _count(x))
 
@@ -245,7 +245,7 @@ def _mean(x: Tensor, pieces: Pieces, near: Tensor) -> Tensor:
     Differences to that value are summed: exact for equal values, and also where the mean is large.
     """
     near, room = wide(near), pieces.room()
-    (sums,) = pieces.sums(lambda x_, near_: [torch.sub(x_, near_, out=room[: len(x_)])], x, near)
+    (sums,) = pieces.sums(lambda x_, near_: [torch.sub(x_, near_, out=fitting(room, x_))], x, near)
     means = sums / (x.shape[2] * x.shape[3])
     return near + (means.mean(0, keepdim=True) if len(near) == 1 else means)
 
@@ -255,7 +255,7 @@ def _squares(x: Tensor, pieces: Pieces, mean: Tensor | None) -> Tensor:
     room = pieces.room()
 
     def terms(x_: Tensor, mean_: Tensor | None) -> list[Tensor]:
-        room_ = room[: len(x_)]
+        room_ = fitting(room, x_)
         centred = widened(x_, room_) if mean_ is None else torch.sub(x_, mean_, out=room_)
         return [torch.mul(centred, centred, out=room_)]
 
@@ -273,9 +273,10 @@ def _largest(x: Tensor, mean: Tensor, k: int, pieces: Pieces) -> tuple[Tensor, T
     They lie in the k rows of pixels with the largest peaks, so only these few rows are sorted.
     """
     samples, channels, height, width = x.shape
-    room = pieces.room()
-    peaks = [torch.sub(x_, mean_, out=room[: len(x_)]).abs_().amax(3) for x_, mean_ in pieces(x, mean)]
-    of_channels = torch.cat(peaks).view(samples, channels, height).transpose(0, 1).reshape(channels, -1)  # C×N·H
+    room, peaks = pieces.room(), mean.new_empty(samples, channels, height, 1)
+    for x_, mean_, peaks_ in pieces(x, mean, peaks):
+        peaks_.copy_(torch.sub(x_, mean_, out=fitting(room, x_)).abs_().amax(3, keepdim=True))
+    of_channels = peaks.transpose(0, 1).reshape(channels, -1)  # C×N·H
     rows = of_channels.topk(min(k, of_channels.shape[1]), dim=1).indices  # C×R
     channel = torch.arange(channels, device=x.device).unsqueeze(1)
     candidates = (wide(x[rows // height, channel, rows % height]) - mean.view(-1, 1, 1)).abs()  # C×R×W

@@ -23,7 +23,17 @@ from torch.autograd.function import once_differentiable
 
 from styleapp.norms.statistics import Moments, wide
 
-__all__ = ["Deviation", "Measured", "Pieces", "Pullback", "Response", "Standardized", "standardize", "widened"]
+__all__ = [
+    "Deviation",
+    "Measured",
+    "Pieces",
+    "Pullback",
+    "Response",
+    "Standardized",
+    "fitting",
+    "standardize",
+    "widened",
+]
 
 PIECE = 2**20  # bytes a thread: a piece, its gradient, its result and the rooms to compute in stay in the last caches
 PLANE = (2, 3)
@@ -33,7 +43,7 @@ Step = tuple[Callable[..., Tensor], Tensor | None]
 
 class Pieces:
     """Features (N×C×H×W) cut into pieces that stay in the cache: into planes where these lie one after the other, else
-    into samples. On other devices than a CPU all is one piece.
+    into samples, and these into bands of rows where they are too large. On other devices than a CPU all is one piece.
 
     Attributes:
         dtype: float32 or wider, in which pieces are computed.
@@ -43,14 +53,23 @@ class Pieces:
         self.dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
         self._x, self._by_plane = x, x.is_contiguous()
         stack = self._stack(x)
-        size = max(1, stack[:1].numel()) * self.dtype.itemsize
-        self._step = max(1, PIECE * torch.get_num_threads() // size) if x.device.type == "cpu" else max(1, len(stack))
-        self._largest = stack[: self._step]
+        space = PIECE * torch.get_num_threads() // self.dtype.itemsize if x.device.type == "cpu" else x.numel()
+        self._step = max(1, space // max(1, stack[:1].numel()))
+        self._rows = x.shape[2] if self._by_plane else min(x.shape[2], space // max(1, stack[:1, :, :1].numel()))
+        self._rows = max(1, self._rows)
+        self._largest = stack[: self._step, :, : self._rows]
 
     def __call__(self, *tensors: Tensor | None) -> Iterator[tuple[Any, ...]]:
         """The pieces of tensors of N×C×H×W, N×C×1×1 or 1×C×1×1, side by side; ``None`` stays ``None``."""
-        cut = [repeat(None) if tensor is None else self._stack(tensor).split(self._step) for tensor in tensors]
-        return zip(*cut, strict=False)
+        return zip(*(repeat(None) if tensor is None else self._cut(tensor) for tensor in tensors), strict=False)
+
+    @property
+    def _bands(self) -> int:
+        return -(-self._x.shape[2] // self._rows)
+
+    def _cut(self, tensor: Tensor) -> Iterator[Tensor]:
+        for part in self._stack(tensor).split(self._step):
+            yield from part.split(self._rows, dim=2) if tensor.shape[2] > 1 else repeat(part, self._bands)
 
     def _stack(self, tensor: Tensor) -> Tensor:
         full = tensor.expand(self._x.shape[0], -1, -1, -1)
@@ -65,7 +84,10 @@ class Pieces:
         rows = [
             [term.sum(PLANE, keepdim=True, dtype=self.dtype) for term in terms(*pieces)] for pieces in self(*tensors)
         ]
-        return [torch.cat(column).view(*self._x.shape[:2], 1, 1) for column in zip(*rows, strict=True)]
+        samples, channels = self._x.shape[:2]
+        return [
+            torch.cat(column).view(samples, self._bands, channels, 1, 1).sum(1) for column in zip(*rows, strict=True)
+        ]
 
     def chain(self, x: Tensor, *steps: Step, dtype: torch.dtype) -> Tensor:
         """Binary operations one after the other, (torch.sub, μ), (torch.mul, γ), …, into fresh memory of a type.
@@ -75,12 +97,17 @@ class Pieces:
         operations, operands = zip(*(step for step in steps if step[1] is not None), strict=True)
         result, room = torch.empty_like(self._x, dtype=dtype), self.room()
         for value, result_, *operands_ in self(x, result, *operands):
-            room_ = room[: len(value)]
+            room_ = fitting(room, value)
             value = widened(value, room_)
             for operation, operand_ in zip(operations[:-1], operands_[:-1], strict=True):
                 value = operation(value, operand_, out=room_)
             operations[-1](value, operands_[-1], out=result_)
         return result
+
+
+def fitting(room: Tensor, piece: Tensor) -> Tensor:
+    """The part of a room that a piece fills."""
+    return room[: len(piece), :, : piece.shape[2]]
 
 
 def widened(piece: Tensor, room: Tensor) -> Tensor:
@@ -287,7 +314,7 @@ class Pullback:
         room, other = self.pieces.room(), self.pieces.room()
 
         def terms(grad_: Tensor, factors_: Tensor | None, x_: Tensor, mean_: Tensor | None) -> Iterator[Tensor]:
-            room_, other_ = room[: len(x_)], other[: len(x_)]
+            room_, other_ = fitting(room, x_), fitting(other, x_)
             pulled = widened(grad_, other_)
             if factors_ is not None:
                 pulled = torch.mul(pulled, factors_, out=other_)
@@ -317,7 +344,7 @@ class Pullback:
         for dx_, grad_, factor_, factors_, x_, mean_, steepness_, level_ in self.pieces(
             dx, *tensors, response.steepness, response.level
         ):
-            room_, other_ = room[: len(x_)], other[: len(x_)]
+            room_, other_ = fitting(room, x_), fitting(other, x_)
             centred = room_.copy_(x_) if mean_ is None else torch.sub(x_, mean_, out=room_)
             answer = shape(centred).mul_(steepness_)
             if level_ is not None:

@@ -138,9 +138,7 @@ def _write_styles(
     progress: Progress,
 ) -> None:
     square = CropSampler(side, (side, side))
-    pixels = np.lib.format.open_memmap(
-        folder / STYLES, mode="w+", dtype=np.uint8, shape=(len(styles), 3, side, side)
-    )
+    pixels = np.lib.format.open_memmap(folder / STYLES, mode="w+", dtype=np.uint8, shape=(len(styles), 3, side, side))
     rows: dict[str, list[Tensor]] = {f"{tap}.{part}": [] for tap in taps for part in Moments._fields}
     for index in progress(range(len(styles)), "encoding styles"):
         crop = square(styles.read(index), sample_generator(seed, index))  # 3×S×S

@@ -88,7 +88,18 @@ class StylizeHandlers:
             yield NOTHING_NEW
             return
         controls = Controls(
-            photo, style, strength, style_2, style_3, weight, weight_2, weight_3, painting, colour, style_scale, max_side
+            photo,
+            style,
+            strength,
+            style_2,
+            style_3,
+            weight,
+            weight_2,
+            weight_3,
+            painting,
+            colour,
+            style_scale,
+            max_side,
         )
         with self._work(controls, max_side) as (before, stages, folder):
             start = time.perf_counter()
@@ -121,9 +132,7 @@ class StylizeHandlers:
             return before.resize(image.size), image
 
     @contextmanager
-    def _work(
-        self, controls: Controls, max_side: int | None
-    ) -> Iterator[tuple[Image.Image, Iterator[Stage], Path]]:
+    def _work(self, controls: Controls, max_side: int | None) -> Iterator[tuple[Image.Image, Iterator[Stage], Path]]:
         """The photo, the steps of its painting, and a folder for as long as they take."""
         with readable_errors(*controls.pictures), tempfile.TemporaryDirectory() as folder:
             photo = checked_photo(controls.photo)

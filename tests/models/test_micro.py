@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import pixel_unshuffle
 
 from styleapp.models.micro import MicroStylizer, StyleSignal, fitted, folded
 from styleapp.norms import NORMALIZERS, Code, blend_codes, switch_norms
@@ -122,6 +123,9 @@ def test_folded_picture() -> None:
     cells = folded(torch.full((1, 3, 8, 12), 0.75))
     assert cells.shape == (1, 48, 2, 3)
     assert torch.equal(cells, torch.full_like(cells, 0.5))
+    picture = torch.rand(2, 3, 8, 12)
+    assert torch.equal(folded(picture), pixel_unshuffle(picture * 2 - 1, 4))
+    assert folded(picture).is_contiguous(memory_format=torch.channels_last)
 
 
 def test_fitted_style_keeps_its_shape() -> None:

@@ -38,8 +38,12 @@ def test_ramp_stays_a_ramp(layer: SubpixelConv2d) -> None:
     picture = layer((slopes[0] * rows + slopes[1] * columns).double()[None])
     inside = picture[..., layer.factor : -layer.factor, layer.factor : -layer.factor]  # reflection bends the border
     down, across = ((layer.smooth * slope.view(1, 5)).sum(1) / layer.factor for slope in slopes)
-    torch.testing.assert_close(inside.diff(dim=2), down.view(1, 3, 1, 1).expand_as(inside.diff(dim=2)), rtol=0, atol=1e-5)
-    torch.testing.assert_close(inside.diff(dim=3), across.view(1, 3, 1, 1).expand_as(inside.diff(dim=3)), rtol=0, atol=1e-5)
+    torch.testing.assert_close(
+        inside.diff(dim=2), down.view(1, 3, 1, 1).expand_as(inside.diff(dim=2)), rtol=0, atol=1e-5
+    )
+    torch.testing.assert_close(
+        inside.diff(dim=3), across.view(1, 3, 1, 1).expand_as(inside.diff(dim=3)), rtol=0, atol=1e-5
+    )
 
 
 def test_without_details_it_is_bilinear_interpolation(layer: SubpixelConv2d) -> None:

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 from styleapp.checkpoint import Card, save_network
 from styleapp.data.pictures import held_out
 from styleapp.models.adain import AdaINStylizer
+from styleapp.models.micro import MicroStylizer
 from styleapp.models.vgg import VGG19, load_vgg19
 
 # Workers share the cores; a thread pool of full size in each makes all of them slower.
@@ -102,3 +103,13 @@ def checkpoint(network: AdaINStylizer, tmp_path_factory: pytest.TempPathFactory)
     """The untrained stylizer as a checkpoint file."""
     card = Card("adain", network.options(), network.encoder.identity, record={"steps": 0})
     return save_network(tmp_path_factory.mktemp("checkpoints") / "adain.safetensors", network.state_dict(), card)
+
+
+@pytest.fixture(scope="session")
+def micro_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained small stylizer as a checkpoint file."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = MicroStylizer(width=16, blocks=2, style_widths=(8, 12), hidden=8)
+    card = Card("micro", network.options(), record={"steps": 0})
+    return save_network(tmp_path_factory.mktemp("checkpoints") / "micro.safetensors", network.state_dict(), card)

@@ -14,6 +14,7 @@ from styleapp.checkpoint import (
     ARCHITECTURES,
     Card,
     CheckpointError,
+    architecture_of,
     find_checkpoint,
     load_network,
     manifest,
@@ -21,6 +22,7 @@ from styleapp.checkpoint import (
     save_network,
 )
 from styleapp.models.adain import AdaINStylizer
+from styleapp.models.micro import MicroStylizer
 from styleapp.models.vgg import EncoderIdentity
 
 LIMIT = 15_000_000  # bytes a shipped file may have
@@ -72,6 +74,20 @@ def test_encoder_is_left_out_and_the_file_small(checkpoint: Path) -> None:
     assert {name.split(".")[0] for name in tensors} == {"decoder"}
     assert all(tensor.dtype == torch.float16 for tensor in tensors.values())
     assert checkpoint.stat().st_size < LIMIT
+
+
+def test_network_without_an_encoder(tmp_path: Path) -> None:
+    network = MicroStylizer(width=16, blocks=2, style_widths=(8, 12), hidden=8)
+    path = save_network(tmp_path / "x.safetensors", network.state_dict(), Card("micro", network.options()))
+    loaded, card, _ = load_network(path)
+    assert (architecture_of(loaded), card.encoder) == ("micro", None)
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(loaded.state_dict()[name], value, rtol=2**-10, atol=1e-7)
+
+
+def test_architecture_of_something_else() -> None:
+    with pytest.raises(CheckpointError, match="Linear is none of the architectures adain, micro"):
+        architecture_of(torch.nn.Linear(1, 1))
 
 
 def test_card_round_trip(tmp_path: Path, network: AdaINStylizer, card: Card) -> None:

@@ -76,9 +76,7 @@ class StylizerTraining(pl.LightningModule):
         if not 0 <= identity_share <= 1:
             raise ValueError(f"identity_share must be between 0 and 1, got {identity_share}")
         if contrastive_weight and not hasattr(network, "signal"):
-            raise ValueError(
-                f"contrastive_weight needs a network with a style signal; {type(network).__name__} has none"
-            )
+            raise ValueError(f"contrastive_weight needs a network with a signal; {type(network).__name__} has none")
         if distillation_weight and teacher is None:
             raise ValueError("distillation_weight needs a teacher: the name or path of an adain checkpoint")
         self.save_hyperparameters(ignore=["network"])

@@ -435,17 +435,20 @@ def test_strength_zero_is_the_autoencoded_photo(network: AdaINStylizer, checkpoi
     assert len(pipe.digest) == 64
 
 
-def test_real_network_with_every_control(checkpoint: Path, draw_photo, styles: list[Image.Image]) -> None:
-    pipe = StylizePipeline.from_checkpoint(checkpoint, device="cpu")
+@pytest.fixture(params=["checkpoint", "micro_checkpoint"])
+def real(request: pytest.FixtureRequest) -> StylizePipeline:
+    return StylizePipeline.from_checkpoint(request.getfixturevalue(request.param), device="cpu")
+
+
+def test_real_network_with_every_control(real: StylizePipeline, draw_photo, styles: list[Image.Image]) -> None:
     photo = draw_photo(45, 35)
     masks = [_half(photo.size), _half(photo.size, left=False)]
-    result = pipe(photo, styles[:2], regions=masks, colour="luminance", strength=1.2, style_scale=0.25)
+    result = real(photo, styles[:2], regions=masks, colour="luminance", strength=1.2, style_scale=0.25)
     assert result.size == (45, 35)
-    assert pipe(photo, styles[:2], weights=[1, 3], colour="histogram", style_scale=0.25).size == (45, 35)
+    assert real(photo, styles[:2], weights=[1, 3], colour="histogram", style_scale=0.25).size == (45, 35)
 
 
-def test_result_is_repeatable(checkpoint: Path, draw_photo, style: Image.Image) -> None:
-    pipe = StylizePipeline.from_checkpoint(checkpoint, device="cpu")
+def test_result_is_repeatable(real: StylizePipeline, draw_photo, style: Image.Image) -> None:
     photo = draw_photo(40, 40)
-    first = _values(pipe(photo, style, style_scale=0.25))
-    assert (_values(pipe(photo, style, style_scale=0.25)) == first).all()
+    first = _values(real(photo, style, style_scale=0.25))
+    assert (_values(real(photo, style, style_scale=0.25)) == first).all()

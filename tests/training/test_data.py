@@ -82,18 +82,19 @@ def test_worker_processes_give_the_same_batches(options: dict[str, Any]) -> None
 
 def test_scored_pictures_are_not_trained_on(options: dict[str, Any]) -> None:
     data = _set_up(options)
-    assert isinstance(data.training, TrainingPairs)
+    (pairs,) = data.training.parts
+    assert isinstance(pairs, TrainingPairs)
     kept_out = PictureFolder(options["photos"], "held_out")
     assert len(data.val_dataloader()) == 4
     first = next(iter(data.val_dataloader()))
     assert torch.equal(first.photo[0], centre_crop(kept_out.read(0), 32))
-    assert not set(kept_out.paths) & set(data.training.photos.paths)
+    assert not set(kept_out.paths) & set(pairs.photos.paths)
 
 
 def test_cache_is_built_once_and_used(options: dict[str, Any], tmp_path: Path) -> None:
     options |= {"cache": str(tmp_path), "crops_per_photo": 1}
     data = _set_up(options)
-    assert isinstance(data.training, CachedPairs)
+    assert isinstance(data.training.parts[0], CachedPairs)
     (folder,) = tmp_path.iterdir()
     written = (folder / "features.npy").stat().st_mtime_ns
     batch = next(iter(_set_up(options).train_dataloader()))
@@ -108,5 +109,23 @@ def test_folder_too_small_for_held_out_pictures(
     (tmp_path / "few").mkdir()
     draw_photo(40, 40).save(tmp_path / "few" / "photo1.png")
     data = _set_up({**options, "photos": str(tmp_path / "few")})
-    assert torch.equal(data.scoring[0].photo, centre_crop(data.training.photos.read(0), 32))  # type: ignore[union-attr]
+    assert torch.equal(data.scoring[0].photo, centre_crop(data.training.parts[0].photos.read(0), 32))
     assert "no held-out picture" in caplog.text
+
+
+def test_crops_grow_at_their_steps(options: dict[str, Any]) -> None:
+    """Two steps of 32 pixels, then one of 40, then 48; a step is 2 samples of each of 3 processes."""
+    data = _set_up({**options, "larger_crops": {3: 48, 2: 40}}, world_size=3)
+    sides = [data.training[index].photo.shape[-1] for index in range(0, 36, 2)]
+    assert sides == [32] * 6 + [40] * 3 + [48] * 9
+
+
+def test_larger_crop_must_fit_the_encoder(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="crop must be a multiple of 8 and at least 32, got 44"):
+        StylizationData(**{**options, "larger_crops": {3: 44}})
+
+
+def test_each_crop_has_a_cache_of_its_own(options: dict[str, Any], tmp_path: Path) -> None:
+    data = _set_up({**options, "cache": str(tmp_path), "crops_per_photo": 1, "larger_crops": {2: 40}})
+    assert len(list(tmp_path.iterdir())) == 2
+    assert [data.training[index].features.shape[-1] for index in (3, 4)] == [4, 5]

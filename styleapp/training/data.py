@@ -28,8 +28,8 @@ class StylizationData(pl.LightningDataModule):
         photos: folder of photos, searched with sub-folders.
         styles: folder of style pictures.
         crop: side of the training crops in pixels, a multiple of 8.
-        larger_crops: later sides by the step from which they are used, as in ``{3000: 192, 5000: 256}``. Small crops are
-            quick to learn from; the statistics of large ones are nearer to those of whole pictures.
+        larger_crops: later sides by the step from which they are used, as in ``{3000: 192, 5000: 256}``. Small crops
+            are quick to learn from; the statistics of large ones are nearer to those of whole pictures.
         smallest_side: smallest short side that a picture is resized to before cropping.
         largest_side: largest such side.
         batch_size: pairs a step and process.

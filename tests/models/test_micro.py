@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pixel_unshuffle
 
+from benchmarks.tiles import in_tiles, statistics_of
 from styleapp.models.micro import MicroStylizer, StyleSignal, fitted, folded
 from styleapp.norms import NORMALIZERS, Code, blend_codes, switch_norms
 from styleapp.pipelines.images import to_tensor
@@ -141,3 +142,15 @@ def test_signal_does_not_depend_on_where_things_are() -> None:
     plain = signal(style)
     assert plain.shape == (1, signal.length) == (1, 32)
     torch.testing.assert_close(signal(style.repeat(1, 1, 3, 3)), plain, rtol=0.1, atol=0.06)
+
+
+def test_tiles_with_the_statistics_of_the_whole_equal_the_whole(
+    network: MicroStylizer, draw_photo, style: Tensor
+) -> None:
+    """All that a tile does not know of its picture are means and deviations, and the pixels that reach into it."""
+    photo, code = to_tensor(draw_photo(256, 264)), network.code(style)
+    whole = network.render(photo, code)
+    with statistics_of(network, photo, code):
+        torch.testing.assert_close(in_tiles(network, photo, code), whole, rtol=1e-4, atol=1e-5)
+    assert (in_tiles(network, photo, code) - whole).abs().max() > 0.01
+    assert torch.equal(network.render(photo, code), whole)

@@ -9,6 +9,7 @@ from torch.nn.functional import batch_norm, group_norm, instance_norm
 
 from styleapp.norms.code import Code
 from styleapp.norms.deviations import InstanceDeviation, rescale
+from styleapp.norms.fused import fused_instance_norm
 from styleapp.norms.kernels import standardize
 from styleapp.norms.statistics import Moments, mean_deviation, wide
 
@@ -249,8 +250,8 @@ class InstanceNormalizer(Normalizer):
     """Statistics of each channel of each sample over height and width; the same in training and evaluation.
 
     Ulyanov et al. 2016; without a code the computation is :func:`torch.nn.functional.instance_norm`. With one it is
-    ours, because that function scales on the CPU before it centres: where a style's deviation meets a channel that does
-    not vary, only rounding would be left.
+    ours in training and wherever a channel hardly varies, because that function scales on the CPU before it centres:
+    where a style's deviation meets a channel that does not vary, only rounding would be left.
 
     Args:
         eps: added to the variance, inside the root.
@@ -272,6 +273,10 @@ class InstanceNormalizer(Normalizer):
 
     def _restyled(self, x: Tensor, code: Code | None) -> Tensor:
         gamma, beta = (None, None) if code is None else (code.gamma, code.beta)
+        if not self.unbiased and not torch.compiler.is_compiling():
+            fused = fused_instance_norm(x, self.eps, gamma, beta)
+            if fused is not None:
+                return fused
         return standardize(x, InstanceDeviation(self.eps, self.unbiased), gamma, beta).y
 
     def _restyled_inside(self, x: Tensor, code: Code, region: Tensor) -> Tensor:

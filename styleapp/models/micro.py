@@ -5,11 +5,12 @@ a network predicts scales and shifts from a style is Ghiasi et al.'s (BMVC 2017)
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, interpolate, relu
+from torch.nn.functional import avg_pool2d, interpolate, pad, relu
 
 from styleapp.models.blocks import ReflectConv2d, toward
 from styleapp.models.subpixel import SubpixelConv2d
@@ -18,6 +19,10 @@ from styleapp.norms import Code, build_norm, mean_deviation
 __all__ = ["MicroStylizer", "ResidualBlock", "StyleSignal"]
 
 STRIDE = 4
+MARGIN = 8
+"""Pixels of mirrored photo around it that are painted, too: a mirrored cell is not the cell of the mirrored photo, so what
+is padded inside the network would be seen as a frame."""
+
 SMALLEST_STYLE = 32
 
 
@@ -122,7 +127,7 @@ class MicroStylizer(nn.Module):
         """The photo in a style.
 
         Args:
-            photo: N×3×H×W, RGB in [0, 1], sides multiples of :attr:`stride`.
+            photo: N×3×H×W, RGB in [0, 1], sides multiples of :attr:`stride`, above 8.
             code: from :meth:`code`, or several with regions that cover the photo.
             strength: 0 gives back the photo as the network can draw it, 1 is the style, more exaggerates; also one
                 value a sample (N×1×1×1).
@@ -130,17 +135,28 @@ class MicroStylizer(nn.Module):
         Returns:
             N×3×H×W, RGB about [0, 1], not clamped.
         """
-        x = self.entry(folded(photo))  # N×C×H/4×W/4
+        code = with_margin(code, photo.shape[-2:])
+        x = self.entry(folded(pad(photo, (MARGIN,) * 4, mode="reflect")))  # N×C×H/4+4×W/4+4
         for depth, (block, norm) in enumerate(zip(self.blocks, self.norms, strict=True)):
-            x = block(x)  # N×C×H/4×W/4
+            x = block(x)  # N×C×H/4+4×W/4+4
             x = toward(x, norm(x, self._at_depth(code, depth)), strength)
-        return self.head(x)  # N×3×H×W
+        return self.head(x)[..., MARGIN:-MARGIN, MARGIN:-MARGIN]  # N×3×H×W
 
     def _at_depth(self, code: Code | Sequence[Code], depth: int) -> Code | list[Code]:
         channels = slice(depth * self.width, (depth + 1) * self.width)
         if isinstance(code, Code):
             return Code(code.gamma[:, channels], code.beta[:, channels], code.region)
         return [Code(one.gamma[:, channels], one.beta[:, channels], one.region) for one in code]
+
+
+def with_margin(code: Code | Sequence[Code], size: Sequence[int]) -> Code | list[Code]:
+    """Codes for a photo of a size (H, W) with the margin around it: their regions get one, too."""
+    if not isinstance(code, Code):
+        return [with_margin(one, size) for one in code]  # type: ignore[misc]
+    if code.region is None:
+        return code
+    region = interpolate(code.region, size=tuple(size), mode="bilinear", antialias=True)
+    return replace(code, region=pad(region, (MARGIN,) * 4, mode="replicate"))
 
 
 def folded(picture: Tensor) -> Tensor:

@@ -193,7 +193,7 @@ WEIGHT = (
     _weight(
         "conv_norm",
         "Convolutional normalization",
-        "Liu et al., Convolutional Normalization, NeurIPS 2021, arXiv 2103.00673, section 3",
+        "Liu et al., Convolutional Normalization, NeurIPS 2021, arXiv 2103.00673",
         "ŷₖ = F⁻¹(F(yₖ) · Vₖ), Vₖ(ω) = (Σⱼ |F(wₖⱼ)(ω)|² + ε)^(−1/2); then a learned depthwise k×k convolution",
     ),
     _weight(

@@ -1,10 +1,15 @@
 """Batch normalizations of which only the idea is published in what could be read: approximations, with thresholds."""
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from torch import Tensor
 from torch.nn.functional import batch_norm, normalize
 
-from styleapp.norms.normalizers import BatchNormalizer, require_values
+from styleapp.norms.code import Code
+from styleapp.norms.deviations import plane_moments
+from styleapp.norms.normalizers import BatchNormalizer, modulate, require_values
 from styleapp.norms.statistics import Moments, wide
 
 __all__ = ["AdaptiveBatchNormalizer", "UnifiedBatchNormalizer", "feature_heterogeneity", "feature_similarity"]
@@ -30,20 +35,40 @@ def feature_heterogeneity(x: Tensor) -> Tensor:
     """How much samples differ from each other in their channel means: a scalar from 0 to 1.
 
     Variance between the samples' means as a share of the variance of all values, averaged over channels. 0 for a
-    single sample, for copies of one, and in channels that do not vary.
+    single sample, for copies of one, and in channels that do not vary. Passes no gradient on.
 
     Args:
         x: N×C×H×W.
     """
-    values = wide(x)
-    means = values.mean((2, 3))  # N×C
-    center = means.mean(0)
-    between = (means - center).square().mean(0)  # C
-    total = (values - center.view(1, -1, 1, 1)).square().mean((0, 2, 3))
+    means, variances = plane_moments(x)  # N×C×1×1
+    between = (means - means.mean(0)).square().mean(0)  # C×1×1
+    total = between + variances.mean(0)
     return torch.where(total > 0, between / total.clamp_min(torch.finfo(total.dtype).tiny), 0.0).clamp(0, 1).mean()
 
 
-class UnifiedBatchNormalizer(BatchNormalizer):
+class _SelectiveBatchNormalizer(BatchNormalizer):
+    """Batch normalization that chooses which batches it remembers."""
+
+    momentum: float
+
+    def __init__(self, num_features: int, *, threshold: float, eps: float, momentum: float) -> None:
+        super().__init__(num_features, eps=eps, momentum=momentum)
+        self.threshold = threshold
+
+    def _remembered_if(self, taken: Tensor, x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
+        """The features normalized by their own statistics, which the running averages get only if ``taken``."""
+        after = (self.running_mean.clone(), self.running_var.clone())  # not in place: the backward pass keeps them
+        y = batch_norm(x, *after, weight, bias, True, self.momentum, self.eps)  # N×C×H×W
+        self.running_mean.copy_(torch.where(taken, after[0], self.running_mean))
+        self.running_var.copy_(torch.where(taken, after[1], self.running_var))
+        self.num_batches_tracked.add_(taken)
+        return y
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, threshold={self.threshold}"
+
+
+class UnifiedBatchNormalizer(_SelectiveBatchNormalizer):
     """Batch normalization whose running averages skip batches of samples that are too alike. Experimental.
 
     After *Unified Batch Normalization: Identifying and Alleviating the Feature Condensation in Batch Normalization and
@@ -68,8 +93,6 @@ class UnifiedBatchNormalizer(BatchNormalizer):
         A single sample has similarity 0. In several processes each decides for itself.
     """
 
-    momentum: float
-
     def __init__(
         self,
         num_features: int,
@@ -79,8 +102,8 @@ class UnifiedBatchNormalizer(BatchNormalizer):
         eps: float = 1e-5,
         momentum: float = 0.1,
     ) -> None:
-        super().__init__(num_features, eps=eps, momentum=momentum)
-        self.threshold, self.use_running = threshold, use_running
+        super().__init__(num_features, threshold=threshold, eps=eps, momentum=momentum)
+        self.use_running = use_running
 
     def _batch_norm(self, x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
         if not self.training:
@@ -88,20 +111,13 @@ class UnifiedBatchNormalizer(BatchNormalizer):
         require_values(x, x.numel() // x.shape[1], "batch")
         taken = feature_similarity(x.detach()) <= self.threshold
         before = (self.running_mean.clone(), self.running_var.clone())
-        after = (self.running_mean.clone(), self.running_var.clone())
-        y = batch_norm(x, *after, weight, bias, True, self.momentum, self.eps)  # N×C×H×W
+        y = self._remembered_if(taken, x, weight, bias)
         if self.use_running:
             y = torch.where(taken, y, batch_norm(x, *before, weight, bias, False, 0.0, self.eps))
-        self.running_mean.copy_(torch.where(taken, after[0], before[0]))
-        self.running_var.copy_(torch.where(taken, after[1], before[1]))
-        self.num_batches_tracked.add_(taken)
         return y
 
-    def extra_repr(self) -> str:
-        return f"{super().extra_repr()}, threshold={self.threshold}"
 
-
-class AdaptiveBatchNormalizer(BatchNormalizer):
+class AdaptiveBatchNormalizer(_SelectiveBatchNormalizer):
     """Batch normalization of those batches only whose samples differ enough; others pass unchanged. Experimental.
 
     After the threshold-based adaptive batch normalization of arXiv 2211.02050, as far as its abstract tells: decide
@@ -121,36 +137,31 @@ class AdaptiveBatchNormalizer(BatchNormalizer):
         ValueError: in training, when N·H·W is 1.
 
     Note:
-        A single sample has heterogeneity 0, so that the default never normalizes batches of one.
+        A single sample has heterogeneity 0, so that the default never normalizes batches of one. The decision is read
+        back from the device before the features are touched; compiled code computes both results and keeps one.
     """
 
     centred = False
-    momentum: float
 
     def __init__(self, num_features: int, *, threshold: float = 0.01, eps: float = 1e-5, momentum: float = 0.1) -> None:
-        super().__init__(num_features, eps=eps, momentum=momentum)
-        self.threshold = threshold
+        super().__init__(num_features, threshold=threshold, eps=eps, momentum=momentum)
 
     def _batch_norm(self, x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
-        plain = x if weight is None or bias is None else _scaled(x, weight, bias)
+        code = None if weight is None or bias is None else Code(weight.view(1, -1, 1, 1), bias.view(1, -1, 1, 1))
+        plain = partial(modulate, x, code)
         if not self.training:
-            return torch.where(self.num_batches_tracked > 0, super()._batch_norm(x, weight, bias), plain)
+            return _either(self.num_batches_tracked > 0, partial(super()._batch_norm, x, weight, bias), plain)
         require_values(x, x.numel() // x.shape[1], "batch")
-        taken = feature_heterogeneity(x.detach()) > self.threshold
-        after = (self.running_mean.clone(), self.running_var.clone())
-        y = batch_norm(x, *after, weight, bias, True, self.momentum, self.eps)  # N×C×H×W
-        self.running_mean.copy_(torch.where(taken, after[0], self.running_mean))
-        self.running_var.copy_(torch.where(taken, after[1], self.running_var))
-        self.num_batches_tracked.add_(taken)
-        return torch.where(taken, y, plain)
+        taken = feature_heterogeneity(x) > self.threshold
+        return _either(taken, partial(self._remembered_if, taken, x, weight, bias), plain)
 
     def adopt_moments(self, moments: Moments) -> bool:
         self.num_batches_tracked.clamp_(min=1)
         return super().adopt_moments(moments)
 
-    def extra_repr(self) -> str:
-        return f"{super().extra_repr()}, threshold={self.threshold}"
 
-
-def _scaled(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    return torch.addcmul(bias.view(1, -1, 1, 1), x, weight.view(1, -1, 1, 1)).to(x.dtype)
+def _either(condition: Tensor, first: Callable[[], Tensor], second: Callable[[], Tensor]) -> Tensor:
+    """One of two results. Compiled code makes both, because a compiler cannot take a branch by a value."""
+    if torch.compiler.is_compiling():
+        return torch.where(condition, first(), second())
+    return first() if condition else second()

@@ -8,12 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from styleapp.norms.code import Code
+from styleapp.norms.deviations import PooledStatistics, batch_moments, rescale
+from styleapp.norms.kernels import standardize
 from styleapp.norms.normalizers import Normalizer, require_values
 from styleapp.norms.statistics import Moments, wide
 
 __all__ = ["MemorizedBatchNormalizer", "SecondForward", "second_forward"]
-
-BATCH = (0, 2, 3)
 
 
 class MemorizedBatchNormalizer(Normalizer):
@@ -53,34 +54,48 @@ class MemorizedBatchNormalizer(Normalizer):
         self.register_buffer("memory_var", torch.ones(batches, num_features))
         self.register_buffer("num_batches_tracked", torch.tensor(0))
 
-    def normalize(self, x: Tensor) -> Tensor:
-        means, variances = wide(self.memory_mean), wide(self.memory_var)  # K×C
-        if self.training:
-            require_values(x, x.numel() // x.shape[1], "batch")
-            means, variances = self._remember(x, means, variances)
-        mean, var = self._pooled(means, variances)
-        return ((wide(x) - mean.view(1, -1, 1, 1)) * (var + self.eps).rsqrt().view(1, -1, 1, 1)).to(x.dtype)
+    def forward(self, x: Tensor, code: Code | None = None) -> Tensor:
+        gamma, beta = (None, None) if code is None else (code.gamma, code.beta)
+        if not self.training:
+            mean, divisor = self._divided_by(wide(self.memory_mean), wide(self.memory_var))
+            return rescale(x, mean, divisor, gamma, beta)  # N×C×H×W
+        require_values(x, x.numel() // x.shape[1], "batch")
+        mean, divisor = self._divided_by(*self._remember(x))
+        return standardize(x, PooledStatistics(mean, divisor, 1 / self._filled(x)), gamma, beta).y  # N×C×H×W
 
-    def _remember(self, x: Tensor, means: Tensor, variances: Tensor) -> tuple[Tensor, Tensor]:
-        """The memory with this batch in its slot: with a gradient for the caller, without one in the buffers."""
+    def normalize(self, x: Tensor) -> Tensor:
+        return self(x)
+
+    @torch.no_grad()
+    def _remember(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Means and variances (K×C) with this batch's in its slot."""
         seen = self.num_batches_tracked
         seen.copy_(seen.clamp_min(1) if self.again else seen + 1)
         slot = ((seen - 1) % self.batches).view(1)
-        mean = wide(x).mean(BATCH)  # C
-        var = (wide(x) - mean.view(1, -1, 1, 1)).square().mean(BATCH)  # on CPUs much faster than torch.var_mean
-        means = means.to(mean.dtype).index_copy(0, slot, mean.unsqueeze(0))
-        variances = variances.to(var.dtype).index_copy(0, slot, var.unsqueeze(0))
-        self.memory_mean.copy_(means.detach())
-        self.memory_var.copy_(variances.detach())
+        mean, var = (moment.view(1, -1) for moment in batch_moments(x))
+        # Not what the buffers hold: these may be narrower than the features.
+        means = wide(self.memory_mean).to(mean.dtype).index_copy(0, slot, mean)
+        variances = wide(self.memory_var).to(var.dtype).index_copy(0, slot, var)
+        self.memory_mean.copy_(means)
+        self.memory_var.copy_(variances)
         return means, variances
 
+    def _filled(self, like: Tensor) -> Tensor:
+        """How many slots are filled, as a number to compute with; slot 0 counts as filled from the beginning."""
+        return self.num_batches_tracked.clamp(1, self.batches).to(wide(like).dtype)
+
     def _pooled(self, means: Tensor, variances: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and variance (C) over the slots that are filled; slot 0 counts as filled from the beginning."""
-        filled = self.num_batches_tracked.clamp(1, self.batches)
+        """Mean and variance (C) over the slots that are filled."""
+        filled = self._filled(means)
         slots = torch.arange(self.batches, device=means.device).unsqueeze(1)  # K×1
-        share = (slots < filled).to(means.dtype) / filled
+        share = (slots < filled) / filled
         mean = (share * means).sum(0)
         return mean, (share * (variances + (means - mean).square())).sum(0)
+
+    def _divided_by(self, means: Tensor, variances: Tensor) -> tuple[Tensor, Tensor]:
+        """μ and √(σ² + ε), 1×C×1×1."""
+        mean, var = self._pooled(means, variances)
+        return mean.view(1, -1, 1, 1), (var + self.eps).sqrt().view(1, -1, 1, 1)
 
     def running_moments(self) -> Moments:
         mean, var = self._pooled(wide(self.memory_mean), wide(self.memory_var))

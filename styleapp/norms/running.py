@@ -5,18 +5,52 @@ the one statistic that the gradient needs, ψ = mean(∂z·z), is: both keep it 
 pass of their own that changes state.
 """
 
-from typing import Any, Literal, Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from styleapp.norms.code import Code
+from styleapp.norms.deviations import batch_square, itself, rescale
+from styleapp.norms.kernels import Deviation, Measured, Pieces, Pullback, Response, standardize
 from styleapp.norms.normalizers import Normalizer, require_values
 from styleapp.norms.statistics import Moments, wide
 
 __all__ = ["MovingBatchNormalizer", "PowerNormalizer"]
 
-BATCH = (0, 2, 3)
+
+@dataclass
+class _Batch(Deviation):
+    """One training batch: y = r·z with z = x / root, and ∂x = (g − Ψ·z) / backward_root with g = r·∂y.
+
+    Attributes:
+        root: 1×C×1×1.
+        backward_root: the same shape.
+        ratio: r, the same shape, or 1.
+        smooth: gives Ψ (C) for ψ = mean(g·z) of this batch; with ``move=True`` it stores ψ.
+        moved: whether a backward pass went through. Only the first may move state.
+    """
+
+    twice_differentiable = False
+
+    root: Tensor
+    backward_root: Tensor
+    ratio: Tensor | float
+    smooth: Callable[..., Tensor]
+    moved: bool = False
+
+    def measure(self, x: Tensor, pieces: Pieces) -> Measured:
+        return Measured(None, self.root / self.ratio)
+
+    def response(self, pullback: Pullback) -> Response:
+        first, self.moved = not self.moved, True
+        values = pullback.x.numel() // pullback.x.shape[1]
+        smoothed = self.smooth(pullback.products.sum(0).flatten() / values, move=first)  # C
+        steepness = -smoothed.view_as(self.root) / (self.root * self.backward_root)
+        return Response(itself, steepness, divisor=self.backward_root / self.ratio)
 
 
 class _QuadraticNormalizer(Normalizer):
@@ -32,19 +66,24 @@ class _QuadraticNormalizer(Normalizer):
         self.register_buffer("running_square", torch.ones(num_features))
         self.register_buffer("num_batches_tracked", torch.tensor(0))
 
-    def normalize(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, code: Code | None = None) -> Tensor:
+        gamma, beta = (None, None) if code is None else (code.gamma, code.beta)
         if not self.training:
-            return (wide(x) / self._root(self.running_square)).to(x.dtype)  # N×C×H×W
+            return rescale(x, None, self._root(self.running_square), gamma, beta)  # N×C×H×W
         require_values(x, x.numel() // x.shape[1], "batch")
-        run = torch.compiler.disable(self._normalize_batch) if torch.compiler.is_compiling() else self._normalize_batch
-        return run(x)
+        train = torch.compiler.disable(self._train) if torch.compiler.is_compiling() else self._train
+        return train(x, gamma, beta)  # N×C×H×W
 
-    def _normalize_batch(self, x: Tensor) -> Tensor:
-        """The features of a training batch; moves the running quadratic mean."""
-        raise NotImplementedError
+    def normalize(self, x: Tensor) -> Tensor:
+        return self(x)
 
-    def smooth_projection(self, gradient: Tensor, z: Tensor, *, move: bool) -> Tensor:
-        """The multiple of z (C) that the backward pass takes from ∂z; ``move`` stores the batch's share of it."""
+    def _train(self, x: Tensor, gamma: Tensor | None, beta: Tensor | None) -> Tensor:
+        with torch.no_grad():
+            batch = self._batch(*self._begin_batch(x))
+        return standardize(x, batch, gamma, beta).y
+
+    def _batch(self, number: Tensor, own: Tensor) -> _Batch:
+        """What the batch of this number and quadratic mean (C) is divided by; moves the running quadratic mean."""
         raise NotImplementedError
 
     def _root(self, square: Tensor) -> Tensor:
@@ -58,7 +97,7 @@ class _QuadraticNormalizer(Normalizer):
                 "its statistics would move twice. Leave this layer out of the checkpointed part"
             )
         self.num_batches_tracked.add_(1)
-        return self.num_batches_tracked, wide(x).square().mean(BATCH)
+        return self.num_batches_tracked, batch_square(x).flatten()
 
     def adopt_moments(self, moments: Moments) -> bool:
         """The mean of squares is μ² + σ²."""
@@ -122,20 +161,16 @@ class MovingBatchNormalizer(_QuadraticNormalizer):
         self.register_buffer("projection_ring", torch.zeros(batches, num_features))
         self.register_buffer("num_gradients_tracked", torch.tensor(0))
 
-    def _normalize_batch(self, x: Tensor) -> Tensor:
-        with torch.no_grad():
-            number, square = self._begin_batch(x)
-            self.square_ring.copy_(self._with_newest(self.square_ring, square, number))
-            square = self._ring_mean(self.square_ring, square, number)
-            root = self._root(square)
-            settled = number > max(self.correction_warm_up, self.warm_up)
-            ratio = (root / self._root(self.running_square)).clamp(1 / self.clamp, self.clamp)
-            ratio = torch.where(settled, ratio, 1.0)
-            self.running_square.lerp_(square.to(self.running_square.dtype), self.momentum)
-        return _rescale(x, root, root, ratio, _BackwardOnce(self))
+    def _batch(self, number: Tensor, own: Tensor) -> _Batch:
+        self.square_ring.copy_(self._with_newest(self.square_ring, own, number))
+        square = self._ring_mean(self.square_ring, own, number)
+        root = self._root(square)
+        settled = number > max(self.correction_warm_up, self.warm_up)
+        ratio = (root / self._root(self.running_square)).clamp(1 / self.clamp, self.clamp)
+        self.running_square.lerp_(square.to(self.running_square.dtype), self.momentum)
+        return _Batch(root, root, torch.where(settled, ratio, 1.0), self._smooth)
 
-    def smooth_projection(self, gradient: Tensor, z: Tensor, *, move: bool) -> Tensor:
-        own = (gradient * z).mean(BATCH)
+    def _smooth(self, own: Tensor, *, move: bool) -> Tensor:
         number = self.num_gradients_tracked + 1
         ring = self._with_newest(self.projection_ring, own, number)
         if move:
@@ -206,28 +241,27 @@ class PowerNormalizer(_QuadraticNormalizer):
         self.group_scale, self.groups = group_scale, groups
         self.register_buffer("running_projection", torch.zeros(num_features))
 
-    def normalize(self, x: Tensor) -> Tensor:
-        scaled = self._scale_groups(x) if self.group_scale else x  # N×C×H×W
-        return super().normalize(scaled).to(x.dtype)
+    def forward(self, x: Tensor, code: Code | None = None) -> Tensor:
+        scaled = self._scale_groups(x) if self.group_scale else x
+        return super().forward(scaled, code).to(x.dtype)  # N×C×H×W
 
     def _scale_groups(self, x: Tensor) -> Tensor:
         grouped = wide(x).unflatten(1, (self.groups, -1))  # N×G×C/G×H×W
         return (grouped * (grouped.square().mean(2, keepdim=True) + self.eps).rsqrt()).flatten(1, 2)
 
-    def _normalize_batch(self, x: Tensor) -> Tensor:
-        with torch.no_grad():
-            number, own = self._begin_batch(x)
-            running = wide(self.running_square)
-            root = self._root(torch.where(number <= self.warm_up, own, running))
-            backward_root = {"paper": root, "code": self._root(own)}[self.backward_scale]
-            running = torch.where(number < self.warm_up, running + (own - running) / number, running)
-            self.running_square.copy_(self.alpha * running + (1 - self.alpha) * own)
-        return _rescale(x, root, backward_root, torch.ones_like(root), _BackwardOnce(self))
+    def _batch(self, number: Tensor, own: Tensor) -> _Batch:
+        running = wide(self.running_square)
+        square = torch.where(number <= self.warm_up, own, running)
+        root = self._root(square)
+        backward_root = {"paper": root, "code": self._root(own)}[self.backward_scale]
+        running = torch.where(number < self.warm_up, running + (own - running) / number, running)
+        self.running_square.copy_(self.alpha * running + (1 - self.alpha) * own)
+        return _Batch(root, backward_root, 1.0, partial(self._smooth, own / (square + self.eps)))
 
-    def smooth_projection(self, gradient: Tensor, z: Tensor, *, move: bool) -> Tensor:
+    def _smooth(self, z_square: Tensor, own: Tensor, *, move: bool) -> Tensor:
         share = (1 - self.alpha) * wide(self.running_projection)
         if move:
-            left = (gradient * z).mean(BATCH) - share * z.square().mean(BATCH)  # mean(a·z)
+            left = own - share * z_square  # mean(a·z)
             finite = left.isfinite().all()
             self.running_projection.add_(torch.where(finite, left, 0.0).to(self.running_projection.dtype))
         return share
@@ -235,44 +269,3 @@ class PowerNormalizer(_QuadraticNormalizer):
     def extra_repr(self) -> str:
         scale = f", group_scale=True, groups={self.groups}" if self.group_scale else ""
         return f"{self.num_features}, alpha={self.alpha}, warm_up={self.warm_up}, eps={self.eps}{scale}"
-
-
-class _Smoothing(Protocol):
-    """The multiple of z (C) that is taken from a gradient."""
-
-    def __call__(self, gradient: Tensor, z: Tensor) -> Tensor: ...
-
-
-class _BackwardOnce:
-    """Belongs to one forward pass: lets only the first backward through it move the normalizer's state."""
-
-    def __init__(self, normalizer: _QuadraticNormalizer) -> None:
-        self.normalizer, self.moved = normalizer, False
-
-    def __call__(self, gradient: Tensor, z: Tensor) -> Tensor:
-        first, self.moved = not self.moved, True
-        return self.normalizer.smooth_projection(gradient, z, move=first)
-
-
-class _Rescale(torch.autograd.Function):
-    """y = ratio · x / root forward; ∂x = (g − z·smoothing(g, z)) / backward_root with g = ratio·∂y backward."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, root: Tensor, backward_root: Tensor, ratio: Tensor, smoothing: _Smoothing
-    ) -> Tensor:
-        ctx.save_for_backward(x, root, backward_root, ratio)
-        ctx.smoothing = smoothing
-        return (wide(x) / root * ratio).to(x.dtype)  # N×C×H×W
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        x, root, backward_root, ratio = ctx.saved_tensors
-        z, g = wide(x) / root, wide(gradient) * ratio  # N×C×H×W
-        multiple = ctx.smoothing(g, z).view(1, -1, 1, 1)
-        return ((g - z * multiple) / backward_root).to(x.dtype), None, None, None, None
-
-
-def _rescale(x: Tensor, root: Tensor, backward_root: Tensor, ratio: Tensor, smoothing: _Smoothing) -> Tensor:
-    return _Rescale.apply(x, root, backward_root, ratio, smoothing)

@@ -40,7 +40,7 @@ def test_options_build_the_same_network() -> None:
     other.load_state_dict(network.state_dict())
 
 
-@pytest.mark.parametrize("size", [(8, 8), (48, 64), (204, 12)])
+@pytest.mark.parametrize("size", [(16, 16), (48, 64), (204, 12)])
 def test_output_has_the_photos_size(network: MicroStylizer, style: Tensor, size: tuple[int, int]) -> None:
     output = network.render(torch.rand(1, 3, *size), network.code(style))
     assert output.shape == (1, 3, *size)

@@ -11,9 +11,9 @@ from torch.nn.functional import conv2d
 from torch.nn.utils import parametrizations
 
 from styleapp.norms.computed_weight import compute_weight, effective_weight
+from styleapp.norms.standardized_weight import CentredWeight
 from styleapp.norms.weights import (
     WEIGHT_NORMS,
-    CentredWeight,
     apply_weight_norm,
     remove_weight_norm,
     spectral_norm,

@@ -155,6 +155,25 @@ def test_each_batch_is_decided_by_itself(draw: Draw) -> None:
     assert torch.equal(layer.eval()(alike), plain.eval()(alike))
 
 
+def test_compiled_code_decides_alike(draw: Draw) -> None:
+    """Without a branch: outputs, gradients and state, before and after the first batch that is normalized."""
+    torch.compiler.reset()
+    layer = build_norm("adaptive_batch", 4, threshold=0.5).double()
+    twin = copy.deepcopy(layer)
+    compiled = torch.compile(layer, backend="aot_eager", fullgraph=True)
+    alike, different, upstream = draw(3, 4, 5, 6), draw(3, 4, 5, 6) + 5 * draw(3, 4, 1, 1), draw(3, 4, 5, 6)
+    for x, training in ((alike, False), (alike, True), (different, True), (alike, True), (alike, False)):
+        layer.train(training)
+        twin.train(training)
+        sources = [(x.clone().requires_grad_(), *each.parameters()) for each in (layer, twin)]
+        y, expected = compiled(sources[0][0]), twin(sources[1][0])
+        torch.testing.assert_close(y, expected)
+        gradients = (torch.autograd.grad(out, of, upstream) for out, of in zip((y, expected), sources, strict=True))
+        torch.testing.assert_close(*gradients)
+        torch.testing.assert_close(layer.state_dict(), twin.state_dict())
+    assert int(twin.normalizer.num_batches_tracked) == 1
+
+
 def test_adopted_statistics_are_used(draw: Draw) -> None:
     layer, plain = (kind(4).double() for kind in (AdaptiveBatchNormalizer, BatchNormalizer))
     moments = Moments(draw(4), draw(4).abs() + 0.5)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm
 
-from styleapp.norms import Moments
+from styleapp.norms import Code, Moments
 from styleapp.norms.memory import MemorizedBatchNormalizer, SecondForward, second_forward
 
 Draw = Callable[..., Tensor]
@@ -107,6 +107,18 @@ def test_gradient_goes_through_the_newest_batch_only(draw: Draw) -> None:
     _close(y, expected)
     _close(torch.autograd.grad(y, x, upstream), torch.autograd.grad(expected, x, upstream))
     assert all(batch.grad is None for batch in old)
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 1, 1), (2, 4, 1, 1), (2, 4, 5, 6)], ids=["affine", "styles", "maps"])
+def test_gradients_of_scale_and_shift(shape: tuple[int, ...], draw: Draw) -> None:
+    """However they are fused: those of γ·z + β."""
+    layer = MemorizedBatchNormalizer(4, batches=3).double()
+    layer(draw(2, 4, 5, 6, scale=3.0))
+    x, gamma, beta = (draw(*size).requires_grad_() for size in ((2, 4, 5, 6), shape, shape))
+    expected, y, upstream = gamma * copy.deepcopy(layer)(x) + beta, layer(x, Code(gamma, beta)), draw(2, 4, 5, 6)
+    _close(y, expected)
+    gradients = (torch.autograd.grad(each, (x, gamma, beta), upstream) for each in (y, expected))
+    _close(*gradients)
 
 
 def test_bias_before_the_layer_has_an_effect(draw: Draw) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from styleapp.norms import Moments, build_norm
+from styleapp.norms import Code, Moments, build_norm
 from styleapp.norms.running import MovingBatchNormalizer, PowerNormalizer
 
 Draw = Callable[..., Tensor]
@@ -76,7 +76,7 @@ class PowerSteps:
         return z, a / ((used if self.backward_scale == "paper" else own) + EPS).sqrt()
 
 
-def _pass(layer: nn.Module, x: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
+def _pass(layer: Callable[[Tensor], Tensor], x: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
     x = x.clone().requires_grad_()
     y = layer(x)
     y.backward(upstream)
@@ -143,22 +143,24 @@ def test_adopts_the_second_moment(kind: type) -> None:
     assert layer.running_moments() is None
 
 
+@pytest.mark.parametrize("shape", [(1, 4, 1, 1), (3, 4, 1, 1), (3, 4, 5, 6)], ids=["affine", "styles", "maps"])
 @pytest.mark.parametrize("name", ["moving_batch", "power"])
-def test_gradients_of_scale_and_shift(name: str, draw: Draw) -> None:
-    """∂γ = Σ ∂y·r·z and ∂β = Σ ∂y, and the features' gradient is that of ∂z = γ·∂y."""
-    options = {"moving_batch": {"batches": 1, "warm_up": 0, "correction_warm_up": 0}, "power": {}}[name]
-    layer = build_norm(name, 4, **options).double()
-    with torch.no_grad():
-        layer.modulator.weight.copy_(torch.tensor([0.5, -1.0, 2.0, 3.0]))
-    x, upstream = draw(3, 4, 5, 6, scale=2.0), draw(3, 4, 5, 6)
-    twin = copy.deepcopy(layer.normalizer)
-    gamma = layer.modulator.weight.detach().view(1, 4, 1, 1)
-    z, expected = _pass(twin, x, gamma * upstream)
-    y, gradient = _pass(layer, x, upstream)
-    _close(y, gamma * z)
-    _close(gradient, expected)
-    _close(layer.modulator.weight.grad, (upstream * z).sum(BATCH))
-    _close(layer.modulator.bias.grad, upstream.sum(BATCH))
+def test_gradients_of_scale_and_shift(name: str, shape: tuple[int, ...], draw: Draw) -> None:
+    """∂γ = Σ ∂y·r·z and ∂β = Σ ∂y, and gradient and state of the features are those of ∂z = γ·∂y."""
+    options = {"moving_batch": {"batches": 1, "warm_up": 0, "correction_warm_up": 0}, "power": {"warm_up": 1}}[name]
+    layer = build_norm(name, 4, modulator="none", **options).double()
+    twin = copy.deepcopy(layer)
+    gamma, beta = (draw(*shape).requires_grad_() for _ in range(2))
+    for _ in range(3):
+        x, upstream = draw(3, 4, 5, 6, scale=2.0), draw(3, 4, 5, 6)
+        z, expected = _pass(twin, x, gamma.detach() * upstream)
+        y, gradient = _pass(lambda x: layer(x, Code(gamma, beta)), x, upstream)
+        _close(y, (gamma * z + beta).detach())
+        _close(gradient, expected)
+        _close(gamma.grad, (upstream * z).sum_to_size(shape))
+        _close(beta.grad, upstream.sum_to_size(shape))
+        _close(layer.state_dict(), twin.state_dict())
+        gamma.grad = beta.grad = None
 
 
 @both

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from styleapp.models.adain import AdaINDecoder
 from styleapp.models.blocks import ReflectConv2d
 from styleapp.norms.computed_weight import effective_weight
+from styleapp.norms.standardized_weight import CONVENTIONS
 from styleapp.norms.weight_switch import SwitchedWeight, switch_weight_norm, switched_weight_norm
-from styleapp.norms.weights import CONVENTIONS, weight_norm_name
+from styleapp.norms.weights import weight_norm_name
 
 CASES: list[tuple[str, dict[str, Any], bool]] = [
     ("none", {}, True),

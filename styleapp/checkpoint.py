@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from styleapp.models.adain import AdaINStylizer
 from styleapp.models.micro import MicroStylizer
+from styleapp.models.multistyle import MultiStyleNetwork, PaperMultiStyleNetwork
 from styleapp.models.vgg import EncoderIdentity, load_vgg19
 
 __all__ = [
@@ -32,7 +33,12 @@ __all__ = [
 FORMAT = 1
 ENCODER_PREFIX = "encoder."
 
-ARCHITECTURES: dict[str, type[nn.Module]] = {"adain": AdaINStylizer, "micro": MicroStylizer}
+ARCHITECTURES: dict[str, type[nn.Module]] = {
+    "adain": AdaINStylizer,
+    "micro": MicroStylizer,
+    "multistyle": MultiStyleNetwork,
+    "multistyle_paper": PaperMultiStyleNetwork,
+}
 ENCODED = {"adain"}
 """Architectures that are built around a VGG-19, which is not in the file."""
 

@@ -8,7 +8,7 @@ from torch.nn.functional import cross_entropy, mse_loss, normalize
 
 from styleapp.norms.statistics import Moments, mean_deviation
 
-__all__ = ["content_loss", "contrastive_loss", "feature_loss", "style_loss"]
+__all__ = ["content_loss", "contrastive_loss", "feature_loss", "gram_loss", "gram_matrix", "style_loss"]
 
 
 def content_loss(output: Tensor, photo: Tensor, eps: float = 1e-5) -> Tensor:
@@ -74,3 +74,27 @@ def contrastive_loss(output: Tensor, style: Tensor, temperature: float = 0.2) ->
     """
     cosines = normalize(output, dim=1) @ normalize(style, dim=1).T  # N×N
     return cross_entropy(cosines / temperature, torch.arange(len(output), device=output.device))
+
+
+def gram_matrix(features: Tensor) -> Tensor:
+    """Mean products of all pairs of channels over height and width: N×C×C of N×C×H×W (Gatys et al., CVPR 2016)."""
+    flat = features.flatten(2)  # N×C×P
+    return flat @ flat.transpose(1, 2) / flat.shape[2]
+
+
+def gram_loss(output: Sequence[Tensor], style: Sequence[Tensor]) -> Tensor:
+    """Mean over taps of ‖G_output − G_style‖² / ‖G_style‖².
+
+    Args:
+        output, style: one Gram matrix a tap (N×C×C); the same number of taps.
+
+    Returns:
+        One number, the mean over the batch.
+
+    Note:
+        Dumoulin et al. compare absolutely, with a weight for each style to make up for it; here the size of a style's
+        own Gram matrix is that weight.
+    """
+    pairs = zip(output, style, strict=True)
+    shares = [(ours - theirs).square().sum((1, 2)) / theirs.square().sum((1, 2)) for ours, theirs in pairs]
+    return torch.stack(shares).mean()

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from styleapp.losses import content_loss, contrastive_loss, feature_loss, style_loss
+from styleapp.losses import content_loss, contrastive_loss, feature_loss, gram_loss, gram_matrix, style_loss
 from styleapp.norms import Moments, mean_deviation
 
 
@@ -103,3 +103,18 @@ def test_contrast_by_hand() -> None:
 def test_contrast_does_not_depend_on_the_length_of_signals(features: Tensor) -> None:
     output, style = features.flatten(1), features.flip(0).flatten(1)
     assert contrastive_loss(output * 7, style).item() == pytest.approx(contrastive_loss(output, style * 3).item())
+
+
+def test_gram_by_hand() -> None:
+    """The specification's example (§7b): rows [1, 2] and [3, 4], two pixels."""
+    gram = gram_matrix(torch.tensor([[[1.0, 2.0]], [[3.0, 4.0]]])[None])
+    assert gram.tolist() == [[[2.5, 5.5], [5.5, 12.5]]]
+    expected = (0.5**2 + 2 * 0.5**2 + 2.5**2) / (2**2 + 2 * 5**2 + 10**2)
+    assert gram_loss([gram], [torch.tensor([[[2.0, 5.0], [5.0, 10.0]]])]).item() == pytest.approx(expected)
+    assert gram_loss([gram, gram], [gram, 2 * gram]).item() == pytest.approx((0 + 0.25) / 2)
+
+
+def test_gram_does_not_know_where_things_are(features: Tensor) -> None:
+    order = torch.randperm(64, generator=torch.Generator().manual_seed(0))
+    shuffled = features.flatten(2)[..., order].view_as(features)
+    torch.testing.assert_close(gram_matrix(shuffled), gram_matrix(features))

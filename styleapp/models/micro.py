@@ -5,23 +5,18 @@ a network predicts scales and shifts from a style is Ghiasi et al.'s (BMVC 2017)
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, interpolate, pad, relu
+from torch.nn.functional import avg_pool2d, interpolate, relu
 
 from styleapp.models.blocks import ReflectConv2d, toward
-from styleapp.models.subpixel import SubpixelConv2d
-from styleapp.norms import Code, build_norm, mean_deviation
+from styleapp.models.cells import CELL, CHANNELS, folded, margined, trimmed, with_margin
+from styleapp.models.subpixel import picture_head
+from styleapp.norms import Code, build_norm, mean_deviation, split_code
 
 __all__ = ["MicroStylizer", "ResidualBlock", "StyleSignal"]
-
-STRIDE = 4
-MARGIN = 8
-"""Pixels of mirrored photo around it that are painted, too: a mirrored cell is not the cell of the mirrored photo, so what
-is padded inside the network would be seen as a frame."""
 
 SMALLEST_STYLE = 32
 
@@ -48,7 +43,7 @@ class StyleSignal(nn.Module):
     def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()
         self.widths = tuple(widths)
-        before = (3 * STRIDE**2, *self.widths)
+        before = (CHANNELS, *self.widths)
         self.entries = nn.ModuleList(ReflectConv2d(a, b) for a, b in zip(before, self.widths, strict=False))
         self.blocks = nn.ModuleList(ReflectConv2d(width, width) for width in self.widths[1:])
 
@@ -80,7 +75,7 @@ class MicroStylizer(nn.Module):
         shifts of all depths come from the statistics through one hidden layer, and one code holds them all.
     """
 
-    stride = STRIDE
+    stride = CELL
     """Sides of a photo must be multiples of this for the output to have the photo's size."""
 
     bytes_per_pixel = 300
@@ -96,13 +91,10 @@ class MicroStylizer(nn.Module):
     ) -> None:
         super().__init__()
         self.width, self.hidden, self.normalizer = width, hidden, normalizer
-        self.entry = ReflectConv2d(3 * STRIDE**2, width)
+        self.entry = ReflectConv2d(CHANNELS, width)
         self.blocks = nn.ModuleList(ResidualBlock(width) for _ in range(blocks))
         self.norms = nn.ModuleList(build_norm(normalizer, width, modulator="image") for _ in range(blocks))
-        self.head = SubpixelConv2d(width, 3, STRIDE)
-        nn.init.constant_(self.head.bias, 0.5)  # mid grey: the first output is in range
-        for weight in (self.head.smooth, self.head.detail):
-            nn.init.normal_(weight, std=0.02)
+        self.head = picture_head(width, CELL)
         self.signal = StyleSignal(style_widths)
         self.to_codes = nn.Sequential(
             nn.Linear(self.signal.length, hidden), nn.ReLU(), nn.Linear(hidden, 2 * width * blocks)
@@ -135,35 +127,12 @@ class MicroStylizer(nn.Module):
         Returns:
             N×3×H×W, RGB about [0, 1], not clamped.
         """
-        code = with_margin(code, photo.shape[-2:])
-        x = self.entry(folded(pad(photo, (MARGIN,) * 4, mode="reflect")))  # N×C×H/4+4×W/4+4
-        for depth, (block, norm) in enumerate(zip(self.blocks, self.norms, strict=True)):
-            x = block(x)  # N×C×H/4+4×W/4+4
-            x = toward(x, norm(x, self._at_depth(code, depth)), strength)
-        return self.head(x)[..., MARGIN:-MARGIN, MARGIN:-MARGIN]  # N×3×H×W
-
-    def _at_depth(self, code: Code | Sequence[Code], depth: int) -> Code | list[Code]:
-        channels = slice(depth * self.width, (depth + 1) * self.width)
-        if isinstance(code, Code):
-            return Code(code.gamma[:, channels], code.beta[:, channels], code.region)
-        return [Code(one.gamma[:, channels], one.beta[:, channels], one.region) for one in code]
-
-
-def with_margin(code: Code | Sequence[Code], size: Sequence[int]) -> Code | list[Code]:
-    """Codes for a photo of a size (H, W) with the margin around it: their regions get one, too."""
-    if not isinstance(code, Code):
-        return [with_margin(one, size) for one in code]  # type: ignore[misc]
-    if code.region is None:
-        return code
-    region = interpolate(code.region, size=tuple(size), mode="bilinear", antialias=True)
-    return replace(code, region=pad(region, (MARGIN,) * 4, mode="replicate"))
-
-
-def folded(picture: Tensor) -> Tensor:
-    """RGB in [0, 1] (N×3×H×W) as values from −1 to 1 in cells of 4×4 pixels: N×48×H/4×W/4."""
-    grid = picture.unflatten(3, (-1, STRIDE)).unflatten(2, (-1, STRIDE))  # N×3×h×4×w×4
-    cells = grid.permute(0, 2, 4, 1, 3, 5).flatten(3)  # N×h×w×48: channels-last at once, unlike pixel_unshuffle
-    return cells.mul(2).sub_(1).permute(0, 3, 1, 2)
+        codes = split_code(with_margin(code, photo.shape[-2:]), [self.width] * len(self.blocks))
+        x = self.entry(folded(margined(photo)))  # N×C×h×w, h = H/4 + 4
+        for block, norm, at_depth in zip(self.blocks, self.norms, codes, strict=True):
+            x = block(x)  # N×C×h×w
+            x = toward(x, norm(x, at_depth), strength)
+        return trimmed(self.head(x))  # N×3×H×W
 
 
 def fitted(style: Tensor) -> Tensor:
@@ -171,5 +140,5 @@ def fitted(style: Tensor) -> Tensor:
     scale = SMALLEST_STYLE / min(style.shape[-2:])
     if scale > 1:
         style = interpolate(style, scale_factor=scale, mode="bilinear", antialias=True)
-    height, width = (side // STRIDE * STRIDE for side in style.shape[-2:])
+    height, width = (side // CELL * CELL for side in style.shape[-2:])
     return style[..., :height, :width]

@@ -6,7 +6,7 @@ from torch.nn.functional import pixel_shuffle
 
 from styleapp.models.blocks import reflect_conv
 
-__all__ = ["SubpixelConv2d"]
+__all__ = ["SubpixelConv2d", "picture_head"]
 
 
 class SubpixelConv2d(nn.Module):
@@ -43,6 +43,15 @@ class SubpixelConv2d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         phases = reflect_conv(x, self.weight(), self.bias.repeat_interleave(self.factor**2))  # N×r²·C'×H×W
         return pixel_shuffle(phases, self.factor)  # N×C'×rH×rW
+
+
+def picture_head(in_channels: int, factor: int) -> SubpixelConv2d:
+    """One that begins with pictures near mid grey: its first output is in range."""
+    head = SubpixelConv2d(in_channels, 3, factor)
+    nn.init.constant_(head.bias, 0.5)
+    for weight in (head.smooth, head.detail):
+        nn.init.normal_(weight, std=0.02)
+    return head
 
 
 def bilinear_phases(factor: int) -> Tensor:

@@ -2,7 +2,7 @@
 
 from styleapp.norms.adain import adaptive_instance_norm
 from styleapp.norms.catalogue import catalogue
-from styleapp.norms.code import Code, blend_codes, weight_shares
+from styleapp.norms.code import Code, blend_codes, join_codes, split_code, weight_shares
 from styleapp.norms.layer import MODULATORS, NORMALIZERS, NormConfig, NormLayer, build_norm
 from styleapp.norms.modulators import Mixture, Modulator, Regions, style_code
 from styleapp.norms.normalizers import Normalizer
@@ -29,7 +29,9 @@ __all__ = [
     "blend_codes",
     "build_norm",
     "catalogue",
+    "join_codes",
     "mean_deviation",
+    "split_code",
     "style_code",
     "switch_norms",
     "switch_weight_norm",

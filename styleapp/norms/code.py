@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-__all__ = ["Code", "blend_codes", "fitted_regions", "weight_shares"]
+__all__ = ["Code", "blend_codes", "fitted_regions", "join_codes", "split_code", "weight_shares"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,28 @@ def blend_codes(codes: Sequence[Code], weights: Sequence[float]) -> Code:
     gamma = torch.stack([code.gamma * share for code, share in zip(codes, shares, strict=True)]).sum(0)
     beta = torch.stack([code.beta * share for code, share in zip(codes, shares, strict=True)]).sum(0)
     return Code(gamma, beta)
+
+
+def join_codes(codes: Sequence[Code]) -> Code:
+    """Codes of several layers, one behind the other along the channels, so that they can be kept and mixed as one."""
+    return Code(torch.cat([code.gamma for code in codes], dim=1), torch.cat([code.beta for code in codes], dim=1))
+
+
+def split_code(code: Code | Sequence[Code], widths: Sequence[int]) -> list[Code | list[Code]]:
+    """The codes of several layers out of one joined code, or out of several joined codes with regions.
+
+    Args:
+        widths: channels of each layer, in order.
+
+    Raises:
+        ValueError: the code has another number of channels.
+    """
+    if not isinstance(code, Code):
+        return [list(parts) for parts in zip(*(split_code(one, widths) for one in code), strict=True)]
+    if code.gamma.shape[1] != sum(widths):
+        raise ValueError(f"a code for layers of {list(widths)} channels has {sum(widths)}, got {code.gamma.shape[1]}")
+    pairs = zip(code.gamma.split(list(widths), dim=1), code.beta.split(list(widths), dim=1), strict=True)
+    return [Code(gamma, beta, code.region) for gamma, beta in pairs]
 
 
 def weight_shares(weights: Sequence[float]) -> list[float]:

@@ -1,7 +1,7 @@
 """Encoder features on disk, so that a training step on a CPU runs the encoder once instead of three times.
 
 A fixed number of crops of each photo is encoded once (features in float16), and a square of each style picture, of
-which the statistics are kept. Files lie under a folder whose name is a hash of everything that they depend on; a
+which the statistics are kept. Each lies in a folder whose name is a hash of everything that it depends on; a
 half-written cache is never taken for a whole one.
 """
 
@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -21,10 +21,18 @@ from styleapp.data.folder import PictureFolder
 from styleapp.data.pairs import CropSampler, sample_generator
 from styleapp.norms.statistics import Moments, mean_deviation
 
-__all__ = ["CachedPairs", "EncodedPair", "Encoder", "build_cache"]
+__all__ = [
+    "CachedPairs",
+    "CachedPhotos",
+    "CachedStyles",
+    "EncodedPair",
+    "Encoder",
+    "cache_photos",
+    "cache_styles",
+]
 
-PHOTOS, FEATURES, UNFINISHED, STYLES = "photos.npy", "features.npy", "unfinished.npy", "styles.npy"
-MOMENTS = "styles.safetensors"
+PHOTOS, FEATURES = "photos.npy", "features.npy"
+STYLES, MOMENTS = "styles.npy", "styles.safetensors"
 Progress = Callable[[Iterable[int], str], Iterable[int]]
 
 
@@ -50,46 +58,60 @@ class EncodedPair(NamedTuple):
     moments: tuple[Moments, ...]
 
 
-def build_cache(
+def cache_photos(
     root: str | Path,
     encoder: Encoder,
     identity: str,
-    taps: tuple[str, ...],
+    tap: str,
     photos: PictureFolder,
-    styles: PictureFolder,
     crop: CropSampler,
     crops_per_photo: int,
     seed: int = 0,
     progress: Progress = lambda items, what: items,
 ) -> Path:
-    """Encodes the pictures unless that was done before; gives the folder with the result.
-
-    Photos come first, and once they are done an interrupted run goes on with the styles.
+    """Encodes crops of the photos unless that was done before; gives the folder with the result.
 
     Args:
         root: the cache lies in a sub-folder of it.
         identity: of the encoder; another encoder gets another sub-folder.
-        taps: where style moments are taken; photo features are those of the last.
-        progress: wraps the loops, e.g. in a bar.
+        progress: wraps the loop, e.g. in a bar.
     """
-    depends_on = {
-        "files": [PHOTOS, FEATURES, STYLES, MOMENTS],
-        "encoder": identity,
-        "taps": taps,
-        "photos": _listing(photos),
-        "styles": _listing(styles),
-        "crop": [crop.size, *crop.sides, crops_per_photo, seed],
-    }
-    key = hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()[:16]
-    folder = Path(root) / key
-    if folder.is_dir():
-        return folder
-    partial = folder.with_suffix(".part")
-    partial.mkdir(parents=True, exist_ok=True)
-    if not (partial / FEATURES).exists():
-        _write_photos(partial, encoder, taps[-1], photos, crop, crops_per_photo, seed, progress)
-    _write_styles(partial, encoder, taps, styles, crop.sides[1], seed, progress)
-    partial.rename(folder)
+    settings = [identity, tap, crop.size, *crop.sides, crops_per_photo, seed]
+
+    def write(folder: Path) -> None:
+        _write_photos(folder, encoder, tap, photos, crop, crops_per_photo, seed, progress)
+
+    return _written_once(Path(root), "photos", settings, photos, write)
+
+
+def cache_styles(
+    root: str | Path,
+    encoder: Encoder,
+    identity: str,
+    taps: tuple[str, ...],
+    styles: PictureFolder,
+    side: int,
+    seed: int = 0,
+    progress: Progress = lambda items, what: items,
+) -> Path:
+    """Encodes a square of each style, ``side`` pixels wide; for the rest see :func:`cache_photos`."""
+
+    def write(folder: Path) -> None:
+        _write_styles(folder, encoder, taps, styles, side, seed, progress)
+
+    return _written_once(Path(root), "styles", [identity, *taps, side, seed], styles, write)
+
+
+def _written_once(
+    root: Path, kind: str, settings: list[Any], pictures: PictureFolder, write: Callable[[Path], None]
+) -> Path:
+    depends_on = {"settings": settings, "pictures": _listing(pictures)}
+    folder = root / f"{kind}-{hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()[:16]}"
+    if not folder.is_dir():
+        partial = folder.with_suffix(".part")
+        partial.mkdir(parents=True, exist_ok=True)
+        write(partial)
+        partial.rename(folder)
     return folder
 
 
@@ -120,12 +142,11 @@ def _write_photos(
                 folder / PHOTOS, mode="w+", dtype=np.uint8, shape=(total, *crops.shape[1:])
             )
             features = np.lib.format.open_memmap(
-                folder / UNFINISHED, mode="w+", dtype=np.float16, shape=(total, *encoded.shape[1:])
+                folder / FEATURES, mode="w+", dtype=np.float16, shape=(total, *encoded.shape[1:])
             )
         rows = slice(index * crops_per_photo, (index + 1) * crops_per_photo)
         pixels[rows] = crops.numpy()
         features[rows] = encoded.numpy()
-    (folder / UNFINISHED).rename(folder / FEATURES)
 
 
 def _write_styles(
@@ -150,27 +171,50 @@ def _write_styles(
     save_file({name: torch.stack(values) for name, values in rows.items()}, folder / MOMENTS)
 
 
+class CachedPhotos(Dataset[tuple[Tensor, Tensor]]):
+    """Crops (3×S×S, RGB in [0, 1]) with their features (C×S/8×S/8), in float32."""
+
+    def __init__(self, folder: Path) -> None:
+        self.pixels = np.load(folder / PHOTOS, mmap_mode="r")
+        self.features = np.load(folder / FEATURES, mmap_mode="r")
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        return _picture(self.pixels[index]), torch.from_numpy(self.features[index].copy()).float()
+
+
+class CachedStyles(Dataset[tuple[Tensor, tuple[Moments, ...]]]):
+    """Squares of styles (3×S×S, RGB in [0, 1]) with their moments at each tap (C×1×1 each)."""
+
+    def __init__(self, folder: Path, taps: tuple[str, ...]) -> None:
+        self.pixels = np.load(folder / STYLES, mmap_mode="r")
+        self.moments = load_file(folder / MOMENTS)
+        self.taps = taps
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, tuple[Moments, ...]]:
+        parts = [[self.moments[f"{tap}.{part}"][index] for part in Moments._fields] for tap in self.taps]
+        return _picture(self.pixels[index]), tuple(Moments(*pair) for pair in parts)
+
+
 class CachedPairs(Dataset[EncodedPair]):
     """Sample ``index``: a random cached crop with a random style."""
 
-    def __init__(self, folder: str | Path, taps: tuple[str, ...], seed: int = 0) -> None:
-        self.pixels = np.load(Path(folder) / PHOTOS, mmap_mode="r")
-        self.features = np.load(Path(folder) / FEATURES, mmap_mode="r")
-        self.styles = np.load(Path(folder) / STYLES, mmap_mode="r")
-        self.moments = load_file(Path(folder) / MOMENTS)
-        self.taps, self.seed = taps, seed
+    def __init__(self, photos: CachedPhotos, styles: CachedStyles, seed: int = 0) -> None:
+        self.photos, self.styles, self.seed = photos, styles, seed
 
     def __len__(self) -> int:
         return 2**40
 
     def __getitem__(self, index: int) -> EncodedPair:
         chosen = torch.randint(2**31, (2,), generator=sample_generator(self.seed, index)).tolist()
-        photo, style = chosen[0] % len(self.pixels), chosen[1] % len(self.styles)
-        features = torch.from_numpy(self.features[photo].copy()).float()
-        moments = tuple(
-            Moments(*(self.moments[f"{tap}.{part}"][style] for part in Moments._fields)) for tap in self.taps
-        )
-        return EncodedPair(_picture(self.pixels[photo]), features, _picture(self.styles[style]), moments)
+        photo, features = self.photos[chosen[0] % len(self.photos)]
+        style, moments = self.styles[chosen[1] % len(self.styles)]
+        return EncodedPair(photo, features, style, moments)
 
 
 def _picture(stored: np.ndarray) -> Tensor:

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -14,7 +13,15 @@ from styleapp.data.folder import PictureFolder
 from styleapp.data.pairs import CropSampler, Curriculum, PicturePair, ScoringPairs, StepSampler, TrainingPairs
 from styleapp.data.pictures import PictureError
 from styleapp.models.vgg import STYLE_TAPS
-from styleapp.training.cache import CachedPairs, EncodedPair, build_cache
+from styleapp.training.cache import (
+    CachedPairs,
+    CachedPhotos,
+    CachedStyles,
+    EncodedPair,
+    Encoder,
+    cache_photos,
+    cache_styles,
+)
 
 __all__ = ["StylizationData"]
 
@@ -75,7 +82,7 @@ class StylizationData(pl.LightningDataModule):
     def prepare_data(self) -> None:
         if self.cache is not None:
             for crop in self.crops.values():
-                self._cache_folder(crop)
+                self._pairs(crop)
 
     def setup(self, stage: str) -> None:
         trainer = self.trainer
@@ -84,8 +91,7 @@ class StylizationData(pl.LightningDataModule):
         self.training = Curriculum(
             {step * batches * self.batch_size: self._pairs(crop) for step, crop in self.crops.items()}
         )
-        scored = _unseen(self.photos), _unseen(self.styles)
-        self.scoring = ScoringPairs(*scored, self.score_size, self.score_photos, self.score_styles)
+        self.scoring = self._scored(_unseen(self.photos))
 
     def train_dataloader(self) -> DataLoader[EncodedPair] | DataLoader[PicturePair]:
         trainer = self.trainer
@@ -108,28 +114,29 @@ class StylizationData(pl.LightningDataModule):
     def val_dataloader(self) -> DataLoader[PicturePair]:
         return DataLoader(self.scoring, batch_size=1)
 
-    def _pairs(self, crop: CropSampler) -> Dataset[EncodedPair] | Dataset[PicturePair]:
-        if self.cache is not None:
-            return CachedPairs(self._cache_folder(crop), STYLE_TAPS, self.seed)
-        return TrainingPairs(PictureFolder(self.photos), PictureFolder(self.styles), crop, self.seed)
+    def _scored(self, photos: PictureFolder) -> ScoringPairs:
+        return ScoringPairs(photos, _unseen(self.styles), self.score_size, self.score_photos, self.score_styles)
 
-    def _cache_folder(self, crop: CropSampler) -> Path:
+    def _pairs(self, crop: CropSampler) -> Dataset[EncodedPair] | Dataset[PicturePair]:
+        photos, styles = PictureFolder(self.photos), PictureFolder(self.styles)
+        if self.cache is None:
+            return TrainingPairs(photos, styles, crop, self.seed)
+        encoder, identity = self._encoder()
+        side = self.crops[0].sides[1]
+        squares = cache_styles(self.cache, encoder, identity, STYLE_TAPS, styles, side, self.seed, progress=_bar)
+        return CachedPairs(self._cached_photos(photos, crop), CachedStyles(squares, STYLE_TAPS), self.seed)
+
+    def _cached_photos(self, photos: PictureFolder, crop: CropSampler) -> CachedPhotos:
         assert self.cache is not None
+        encoder, identity = self._encoder()
+        arguments = (STYLE_TAPS[-1], photos, crop, self.crops_per_photo, self.seed)
+        return CachedPhotos(cache_photos(self.cache, encoder, identity, *arguments, progress=_bar))
+
+    def _encoder(self) -> tuple[Encoder, str]:
+        """The one of the losses: features of another would mean nothing to them."""
         assert self.trainer is not None
         module: Any = self.trainer.lightning_module
-        vgg = module.encoder  # the one of the losses: features of another would mean nothing to them
-        return build_cache(
-            self.cache,
-            torch.inference_mode()(vgg.eval()),
-            str(vgg.identity),
-            STYLE_TAPS,
-            PictureFolder(self.photos),
-            PictureFolder(self.styles),
-            crop,
-            self.crops_per_photo,
-            self.seed,
-            progress=_bar,
-        )
+        return torch.inference_mode()(module.encoder.eval()), str(module.encoder.identity)
 
 
 def _crop_sampler(side: int, smallest_side: int, largest_side: int) -> CropSampler:

@@ -138,14 +138,15 @@ class StylizerTraining(pl.LightningModule):
             losses["pixel"] = mse_loss(output[:identity], batch.photo[:identity])
             losses["feature"] = feature_loss(encoded[DEEPEST][:identity], batch.features[:identity])
         if identity < len(output):
-            losses |= self._style_losses(output, style_moments(encoded), batch, slice(identity, None))
+            losses |= self._style_losses(output, encoded, batch, slice(identity, None))
         return {name: self.weights[name] * value for name, value in losses.items()}
 
     def _style_losses(
-        self, output: Tensor, moments: tuple[Moments, ...], batch: EncodedPair, rows: slice
+        self, output: Tensor, encoded: dict[str, Tensor], batch: EncodedPair, rows: slice
     ) -> dict[str, Tensor]:
         """Of the part of a batch that is stylized."""
-        ours, theirs = ([Moments(*(part[rows] for part in one)) for one in all_] for all_ in (moments, batch.moments))
+        ours = style_moments({tap: features[rows] for tap, features in encoded.items()})
+        theirs = [Moments(*(part[rows] for part in moments)) for moments in batch.moments]
         losses = {"style": style_loss(ours, theirs)}
         if self.weights["contrastive"]:
             signal: nn.Module = self.network.signal  # type: ignore[assignment]

@@ -7,7 +7,16 @@ import torch
 from torch import Tensor
 from torch.nn.functional import instance_norm
 
-from styleapp.norms import Code, adaptive_instance_norm, blend_codes, build_norm, style_code, weight_shares
+from styleapp.norms import (
+    Code,
+    adaptive_instance_norm,
+    blend_codes,
+    build_norm,
+    join_codes,
+    split_code,
+    style_code,
+    weight_shares,
+)
 
 Draw = Callable[..., Tensor]
 
@@ -210,3 +219,17 @@ def test_gradient(draw: Draw, with_region: bool) -> None:
         return adaptive_instance_norm(content, Code(code.gamma, code.beta, region))
 
     assert torch.autograd.gradcheck(restyle, (content, style), atol=1e-5)
+
+
+def test_joined_codes_come_apart_again() -> None:
+    parts = [Code(torch.rand(2, width, 1, 1), torch.rand(2, width, 1, 1)) for width in (3, 1, 4)]
+    joined = join_codes(parts)
+    assert joined.gamma.shape == (2, 8, 1, 1)
+    for found, part in zip(split_code(joined, [3, 1, 4]), parts, strict=True):
+        assert isinstance(found, Code)
+        assert torch.equal(found.gamma, part.gamma) and torch.equal(found.beta, part.beta)
+    region = torch.rand(2, 1, 5, 5)
+    (first, second), *_ = split_code([Code(joined.gamma, joined.beta, region), joined], [3, 5])
+    assert first.region is region and second.region is None and first.gamma.shape[1] == 3
+    with pytest.raises(ValueError, match=r"a code for layers of \[3, 4\] channels has 7, got 8"):
+        split_code(joined, [3, 4])

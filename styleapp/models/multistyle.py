@@ -1,0 +1,206 @@
+"""Many named styles in one network (Dumoulin et al., *A Learned Representation for Artistic Style*, ICLR 2017).
+
+All styles share the convolutions; a style is nothing but its row of scales and shifts in the table of every norm. Row 0
+of these tables is the photo: it is trained to give the photo back, so strength is the way from it to a style's row.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, relu_, sigmoid
+
+from styleapp.models.blocks import ReflectConv2d
+from styleapp.models.cells import CELL, CHANNELS, folded, margined, trimmed, with_margin
+from styleapp.models.subpixel import picture_head
+from styleapp.norms import Code, NormLayer, build_norm, join_codes, split_code, weight_shares
+
+__all__ = ["MultiStyleNetwork", "NamedStylizer", "PaperMultiStyleNetwork"]
+
+PHOTO = 0
+"""Row of the photo itself."""
+
+
+class NamedStylizer(nn.Module):
+    """What networks with named styles have in common: names, codes of all norms in a row, strength.
+
+    Args:
+        styles: names of rows 1, 2, … of the tables.
+        normalizer: a name of :data:`styleapp.norms.NORMALIZERS`.
+
+    Raises:
+        ValueError: no name, or one twice.
+    """
+
+    stride: ClassVar[int] = CELL
+    bytes_per_pixel: ClassVar[int]
+
+    def __init__(self, styles: Sequence[str], normalizer: str = "instance") -> None:
+        super().__init__()
+        if not styles or len(set(styles)) != len(styles):
+            raise ValueError(f"styles must be names, each once, got {list(styles)}")
+        self.styles, self.normalizer = tuple(styles), normalizer
+
+    def options(self) -> dict[str, Any]:
+        """What is needed to build this network again."""
+        return {"styles": list(self.styles), "normalizer": self.normalizer}
+
+    def conditional_norm(self, width: int) -> NormLayer:
+        """A norm with a row for the photo and one for each style."""
+        return build_norm(self.normalizer, width, modulator="styles", num_styles=1 + len(self.styles))
+
+    @property
+    def norms(self) -> list[NormLayer]:
+        """All of them, in the order in which a photo passes them."""
+        return [module for module in self.modules() if isinstance(module, NormLayer)]
+
+    def weights(self, style: str | Mapping[str, float]) -> Tensor:
+        """Mixing weights of all rows (1×(1+S)) for a name, or for names with weights, which are brought to sum 1.
+
+        Raises:
+            ValueError: a name is unknown, a weight negative, or all are 0.
+        """
+        mixture = {style: 1.0} if isinstance(style, str) else dict(style)
+        for name in mixture:
+            if name not in self.styles:
+                raise ValueError(f"unknown style {name!r}; known are {', '.join(self.styles)}")
+        row = torch.zeros(1, 1 + len(self.styles))
+        for name, share in zip(mixture, weight_shares(list(mixture.values())), strict=True):
+            row[0, 1 + self.styles.index(name)] = share
+        return row
+
+    def code(self, style: str | Mapping[str, float] | Tensor) -> Code:
+        """The code of a style: all norms in a row, N×ΣC×1×1.
+
+        Args:
+            style: a name, names with weights, or what :class:`styleapp.norms.modulators.StylesModulator` takes: numbers
+                of rows (N) or weights of rows (N×(1+S)), 0 being the photo.
+        """
+        condition = style if isinstance(style, Tensor) else self.weights(style)
+        return join_codes([cast(Code, norm.modulator.code(condition)) for norm in self.norms])
+
+    def render(self, photo: Tensor, code: Code | Sequence[Code], strength: float | Tensor = 1.0) -> Tensor:
+        """The photo in a style.
+
+        Args:
+            photo: N×3×H×W, RGB in [0, 1], sides multiples of :attr:`stride`, above 8.
+            code: from :meth:`code`, or several with regions that cover the photo.
+            strength: 0 gives back the photo as the network can draw it, 1 is the style, more exaggerates; also one
+                value a sample (N×1×1×1).
+
+        Returns:
+            N×3×H×W, RGB about [0, 1], not clamped.
+        """
+        if not (isinstance(strength, float) and strength == 1.0):
+            code = self._weakened(code, strength)
+        return self.paint(photo, code)
+
+    def _weakened(self, code: Code | Sequence[Code], strength: float | Tensor) -> Code | list[Code]:
+        own = self.code(torch.tensor([PHOTO]))
+        codes = [
+            replace(
+                one,
+                gamma=torch.lerp(own.gamma, one.gamma, strength),
+                beta=torch.lerp(own.beta, one.beta, strength),
+            )
+            for one in ([code] if isinstance(code, Code) else code)
+        ]
+        return codes[0] if isinstance(code, Code) else codes
+
+    def paint(self, photo: Tensor, code: Code | Sequence[Code]) -> Tensor:
+        """The photo by a code that is used as it is."""
+        raise NotImplementedError
+
+    def codes_in_order(self, code: Code | Sequence[Code]) -> Iterator[Code | list[Code]]:
+        """The part of each norm."""
+        return iter(split_code(code, [norm.num_features for norm in self.norms]))
+
+
+class ConditionalBlock(nn.Module):
+    """x + norm(conv(relu(norm(conv(x))))); nothing after the sum, as in the paper."""
+
+    def __init__(self, convs: Iterable[nn.Module], norms: Iterable[NormLayer]) -> None:
+        super().__init__()
+        (self.first, self.second), (self.first_norm, self.second_norm) = convs, norms
+
+    def forward(self, x: Tensor, codes: Iterator[Code | list[Code]]) -> Tensor:
+        inner = relu_(self.first_norm(self.first(x), next(codes)))  # N×C×h×w
+        return x + self.second_norm(self.second(inner), next(codes))  # N×C×h×w
+
+
+class MultiStyleNetwork(NamedStylizer):
+    """The fast one: a narrow trunk at a quarter of the resolution, with a head that cannot draw a grid.
+
+    Args:
+        styles, normalizer: see :class:`NamedStylizer`.
+        width: channels of the trunk.
+        blocks: residual blocks.
+    """
+
+    bytes_per_pixel = 250
+
+    def __init__(self, styles: Sequence[str], width: int = 32, blocks: int = 4, normalizer: str = "instance") -> None:
+        super().__init__(styles, normalizer)
+        self.width = width
+        self.entry, self.entry_norm = ReflectConv2d(CHANNELS, width), self.conditional_norm(width)
+        self.blocks = nn.ModuleList(
+            ConditionalBlock(
+                [ReflectConv2d(width, width) for _ in range(2)], [self.conditional_norm(width) for _ in range(2)]
+            )
+            for _ in range(blocks)
+        )
+        self.head = picture_head(width, CELL)
+
+    def options(self) -> dict[str, Any]:
+        return {**super().options(), "width": self.width, "blocks": len(self.blocks)}
+
+    def paint(self, photo: Tensor, code: Code | Sequence[Code]) -> Tensor:
+        codes = self.codes_in_order(with_margin(code, photo.shape[-2:]))
+        x = relu_(self.entry_norm(self.entry(folded(margined(photo))), next(codes)))  # N×C×h×w, h = H/4 + 4
+        for block in self.blocks:
+            x = block(x, codes)  # N×C×h×w
+        return trimmed(self.head(x))  # N×3×H×W
+
+
+class PaperMultiStyleNetwork(NamedStylizer):
+    """The network of the paper (table 1): 1,674,432 shared weights and 3,206 numbers a style.
+
+    Note:
+        The paper's convolutions have no bias, and so have ours; sides of the photo must be multiples of 4, where the
+        authors' code rounds.
+    """
+
+    bytes_per_pixel = 1500
+
+    def __init__(self, styles: Sequence[str], normalizer: str = "instance") -> None:
+        super().__init__(styles, normalizer)
+        self.down = self._convs(((3, 32, 9, 1), (32, 64, 3, 2), (64, 128, 3, 2)))
+        self.down_norms = nn.ModuleList(self.conditional_norm(width) for width in (32, 64, 128))
+        self.blocks = nn.ModuleList(
+            ConditionalBlock(self._convs(((128, 128, 3, 1),) * 2), [self.conditional_norm(128) for _ in range(2)])
+            for _ in range(5)
+        )
+        self.up = self._convs(((128, 64, 3, 1), (64, 32, 3, 1), (32, 3, 9, 1)))
+        self.up_norms = nn.ModuleList(self.conditional_norm(width) for width in (64, 32, 3))
+
+    def _convs(self, plan: Sequence[tuple[int, int, int, int]]) -> nn.ModuleList:
+        convs = nn.ModuleList(
+            nn.Conv2d(a, b, size, stride, size // 2, bias=False, padding_mode="reflect") for a, b, size, stride in plan
+        )
+        for conv in convs:
+            nn.init.normal_(conv.weight, std=0.01)  # type: ignore[arg-type]
+        return convs
+
+    def paint(self, photo: Tensor, code: Code | Sequence[Code]) -> Tensor:
+        codes, x = self.codes_in_order(code), photo
+        for conv, norm in zip(self.down, self.down_norms, strict=True):
+            x = relu_(norm(conv(x), next(codes)))  # N×C×h×w
+        for block in self.blocks:
+            x = block(x, codes)  # N×128×H/4×W/4
+        for index, (conv, norm) in enumerate(zip(self.up, self.up_norms, strict=True)):
+            larger = interpolate(x, scale_factor=2.0, mode="nearest") if index < 2 else x
+            x = norm(conv(larger), next(codes))
+            x = relu_(x) if index < 2 else sigmoid(x)
+        return x  # N×3×H×W

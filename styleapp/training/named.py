@@ -1,0 +1,170 @@
+"""Training of a network with many named styles: photos and the number of a style in, its statistics as targets."""
+
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset
+from torchvision.transforms.v2.functional import pil_to_tensor
+
+from styleapp.data.folder import PictureFolder
+from styleapp.data.pairs import CropSampler, ScoringPairs, centre_crop, sample_generator
+from styleapp.losses import gram_loss, gram_matrix
+from styleapp.models.multistyle import NamedStylizer
+from styleapp.models.vgg import STYLE_TAPS
+from styleapp.norms import Moments, mean_deviation
+from styleapp.scores import SCORE_SIZE
+from styleapp.training.cache import CachedPhotos, EncodedPair
+from styleapp.training.data import StylizationData
+from styleapp.training.stylizer import DEEPEST, StylizerTraining
+
+__all__ = ["NamedPair", "NamedSample", "NamedStyleData", "NamedStyleTraining"]
+
+
+class NamedSample(NamedTuple):
+    """What a training step starts from.
+
+    Attributes:
+        photo: N×3×H×W, RGB in [0, 1].
+        features: N×C×H/8×W/8 of the photo; N×0 where no cache holds them.
+        number: N random numbers that choose the styles.
+    """
+
+    photo: Tensor
+    features: Tensor
+    number: Tensor
+
+
+class NamedPair(NamedTuple):
+    """What is scored: photo and style picture (N×3×S×S each, RGB in [0, 1]) and the place of the style in the list."""
+
+    photo: Tensor
+    style: Tensor
+    number: Tensor
+
+
+class PhotoCrops(Dataset[tuple[Tensor, Tensor]]):
+    """Item ``index``: a random crop of a photo, without features."""
+
+    def __init__(self, photos: PictureFolder, crop: CropSampler) -> None:
+        self.photos, self.crop = photos, crop
+
+    def __len__(self) -> int:
+        return 2**31
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        photo = self.crop(self.photos.read(index % len(self.photos)), sample_generator(0, index))
+        return photo.float() / 255, torch.empty(0)
+
+
+class NamedSamples(Dataset[NamedSample]):
+    """Sample ``index``: a random photo and a random number; see :class:`styleapp.data.pairs.TrainingPairs`."""
+
+    def __init__(self, photos: CachedPhotos | PhotoCrops, seed: int = 0) -> None:
+        self.photos, self.seed = photos, seed
+
+    def __len__(self) -> int:
+        return 2**40
+
+    def __getitem__(self, index: int) -> NamedSample:
+        chosen = torch.randint(2**31, (2,), generator=sample_generator(self.seed, index))
+        return NamedSample(*self.photos[int(chosen[0]) % len(self.photos)], chosen[1])
+
+
+class NamedScoringPairs(ScoringPairs):
+    """A few photos with every style."""
+
+    def __getitem__(self, index: int) -> NamedPair:  # type: ignore[override]
+        return NamedPair(*super().__getitem__(index), torch.tensor(index % len(self.styles)))
+
+
+class NamedStyleData(StylizationData):
+    """Photos to train on; scored are held-out photos with every picture of the folder of styles.
+
+    The arguments are those of :class:`StylizationData`; ``styles`` is the folder that the module has, and all its
+    pictures are trained on. ``score_styles`` is not used.
+    """
+
+    def _pairs(self, crop: CropSampler) -> Dataset[Any]:
+        photos = PictureFolder(self.photos)
+        return NamedSamples(self._cached_photos(photos, crop) if self.cache else PhotoCrops(photos, crop), self.seed)
+
+    def _scored(self, photos: PictureFolder) -> ScoringPairs:
+        styles = PictureFolder(self.styles, "all")
+        return NamedScoringPairs(photos, styles, self.score_size, self.score_photos, len(styles))
+
+
+class NamedStyleTraining(StylizerTraining):
+    """Trains a network with named styles; the share of a batch that is reconstructed trains the row of the photo.
+
+    Besides the losses of :class:`StylizerTraining`, which has all further arguments, Gram matrices are compared: named
+    styles can be learned by heart, and Gram matrices know which features appear together.
+
+    Args:
+        network: its styles are the file stems of the pictures.
+        styles: folder of the pictures.
+        gram_weight: of :func:`styleapp.losses.gram_loss`.
+        sides: short sides at which styles are looked at, beside the centre crop that is scored: sizes of strokes.
+
+    Raises:
+        ValueError: the network's styles are not the pictures in the folder.
+    """
+
+    def __init__(
+        self,
+        network: NamedStylizer,
+        styles: str,
+        gram_weight: float = 10.0,
+        sides: tuple[int, ...] = (320, 384),
+        **arguments: Any,
+    ) -> None:
+        super().__init__(network, **arguments)
+        self.styles, self.sides = Path(styles), sides
+        self.weights["gram"] = gram_weight
+        self.moments: tuple[Moments, ...] = ()
+        self.grams: tuple[Tensor, ...] = ()
+
+    @torch.no_grad()
+    def setup(self, stage: str) -> None:
+        pictures = PictureFolder(self.styles, "all")
+        found, named = [path.stem for path in pictures.paths], cast(NamedStylizer, self.network).styles
+        if tuple(found) != named:
+            raise ValueError(f"{self.styles} holds {', '.join(found)}; the network has {', '.join(named)}")
+        images = [pictures.read(index) for index in range(len(found))]
+        views = [centre_crop(image, SCORE_SIZE) for image in images]
+        views += [_resized(image, side) for side in self.sides for image in images]
+        encoded = [self.encoder(view[None].to(self.device), STYLE_TAPS) for view in views]
+        self.moments = tuple(
+            Moments(*map(torch.cat, zip(*(mean_deviation(one[tap]) for one in encoded), strict=True)))
+            for tap in STYLE_TAPS
+        )
+        self.grams = tuple(torch.cat([gram_matrix(one[tap]) for one in encoded]) for tap in STYLE_TAPS)
+
+    def paint(self, batch: EncodedPair, strength: Tensor) -> Tensor:
+        network = cast(NamedStylizer, self.network)
+        return network.render(batch.photo, network.code(1 + batch.style % len(network.styles)), strength)
+
+    @torch.no_grad()
+    def encode(self, batch: Any) -> EncodedPair:
+        """The statistics that the numbers of a :class:`NamedSample` or :class:`NamedPair` stand for, as targets."""
+        view = batch.number if isinstance(batch, NamedPair) else batch.number % len(self.grams[0])
+        features = getattr(batch, "features", torch.empty(0))
+        if features.numel() == 0:
+            features = self.encoder(batch.photo, (DEEPEST,))[DEEPEST]
+        moments = tuple(Moments(*(part.to(view.device)[view] for part in one)) for one in self.moments)
+        return EncodedPair(batch.photo, features, view, moments)
+
+    def _style_losses(
+        self, output: Tensor, encoded: dict[str, Tensor], batch: EncodedPair, rows: slice
+    ) -> dict[str, Tensor]:
+        losses = super()._style_losses(output, encoded, batch, rows)
+        ours = [gram_matrix(encoded[tap][rows]) for tap in STYLE_TAPS]
+        theirs = [gram.to(batch.style.device)[batch.style[rows]] for gram in self.grams]
+        return {**losses, "gram": gram_loss(ours, theirs)}
+
+
+def _resized(image: Image.Image, side: int) -> Tensor:
+    scale = side / min(image.size)
+    return pil_to_tensor(image.resize((round(image.width * scale), round(image.height * scale)))).float() / 255

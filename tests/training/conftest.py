@@ -36,11 +36,16 @@ def train() -> Train:
 
 @pytest.fixture(scope="session")
 def recipe(photo_folder: Path, style_folder: Path) -> Recipe:
-    """Writes ``configs/smoke.yaml`` with tiny pictures and its outputs in a folder: ``recipe(folder, data={…})``."""
+    """Writes ``configs/smoke.yaml`` with tiny pictures and its outputs in a folder: ``recipe(folder, data={…})``.
+
+    ``classes`` replaces those of ``model`` and ``data``.
+    """
 
     def write(folder: Path, without: str = "no callback", **changes: dict[str, Any]) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         config = yaml.safe_load((ROOT / "configs" / "smoke.yaml").read_text(encoding="utf-8"))
+        for part, class_path in changes.get("classes", {}).items():
+            config[part]["class_path"] = class_path
         config["data"]["init_args"] |= {
             "photos": str(photo_folder),
             "styles": str(style_folder),

@@ -6,7 +6,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from styleapp.norms.kernels import Deviation, Measured, Pieces, Pullback, Response, fitting, standardize, widened
+from styleapp.norms.kernels import Deviation, Measured, Pullback, Response, standardize
+from styleapp.norms.pieces import PLANE, Pieces, fitting, widened
 from styleapp.norms.statistics import (
     L1_CONSTANT,
     Moments,
@@ -32,7 +33,6 @@ __all__ = [
 ]
 
 BATCH = (0, 2, 3)
-PLANE = (2, 3)
 
 
 def rescale(

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from styleapp.norms.code import Code
 from styleapp.norms.deviations import batch_square, itself, rescale
-from styleapp.norms.kernels import Deviation, Measured, Pieces, Pullback, Response, standardize
+from styleapp.norms.kernels import Deviation, Measured, Pullback, Response, standardize
 from styleapp.norms.normalizers import Normalizer, require_values
+from styleapp.norms.pieces import Pieces
 from styleapp.norms.statistics import Moments, wide
 
 __all__ = ["MovingBatchNormalizer", "PowerNormalizer"]

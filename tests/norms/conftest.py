@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from styleapp.norms import NormLayer, build_norm
+from styleapp.norms import NormLayer, build_norm, pieces
 
 CHANNELS, STYLES, LABELS = 8, 3, 4
 NORMALIZER_OPTIONS: dict[str, dict[str, Any]] = {"group": {"groups": 2}}
@@ -63,3 +63,10 @@ def draw() -> Draw:
         return (torch.randn(*shape, generator=random, dtype=torch.float64) * scale + shift).to(dtype)
 
     return features
+
+
+@pytest.fixture(params=[1, 600, None], ids=["plane by plane", "few planes", "all at once"])
+def piece(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How large the pieces are that the kernels compute on."""
+    if request.param is not None:
+        monkeypatch.setattr(pieces, "PIECE", request.param)

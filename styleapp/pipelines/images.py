@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms.v2.functional import pil_to_tensor
 
 from styleapp.data.pictures import Picture, PictureError, read_picture
 
@@ -61,12 +60,13 @@ def _from_array(array: np.ndarray, name: str) -> Image.Image:
 
 def to_tensor(image: Image.Image) -> Tensor:
     """1×3×H×W (1×1×H×W for mode L), values in [0, 1], channels-last in memory."""
-    return (pil_to_tensor(image)[None].float() / 255).contiguous(memory_format=torch.channels_last)
+    values = torch.from_numpy(np.array(image)).view(image.height, image.width, -1)  # H×W×C: channels-last as it is
+    return values.permute(2, 0, 1)[None].float().div_(255)
 
 
 def to_image(tensor: Tensor, alpha: Image.Image | None = None) -> Image.Image:
     """An 8-bit RGB image of a 1×3×H×W tensor, clamped to [0, 1]; RGBA if there is an alpha channel."""
-    array = tensor[0].clamp(0, 1).mul(255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+    array = tensor[0].mul(255).round_().clamp_(0, 255).to(torch.uint8).permute(1, 2, 0).cpu().numpy()
     image = Image.fromarray(np.ascontiguousarray(array))
     if alpha is not None:
         image.putalpha(alpha if alpha.size == image.size else alpha.resize(image.size))

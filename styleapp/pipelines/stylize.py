@@ -15,6 +15,7 @@ from torch.nn.functional import interpolate, pad
 from styleapp.checkpoint import Card, load_network
 from styleapp.data.pictures import PictureError
 from styleapp.norms import Code, blend_codes, weight_shares
+from styleapp.pipelines.allocation import kept_memory
 from styleapp.pipelines.colour import COLOURS
 from styleapp.pipelines.hardware import free_memory
 from styleapp.pipelines.images import ImageSource, load_picture, to_image, to_tensor
@@ -129,7 +130,7 @@ class StylizePipeline:
             yield Stage(f"looking at style {index + 1} of {len(styles)}", 0.05 + 0.35 * index / len(styles))
             codes.append(self._code(cast(ImageSource, source), content, colour, style_scale))
         yield Stage("painting", 0.4)
-        with torch.inference_mode():
+        with torch.inference_mode(), kept_memory():
             result = self._render(content, codes, weights, masks, strength)
             finish = COLOURS[colour].finish
             if finish is not None:

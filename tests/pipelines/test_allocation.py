@@ -1,7 +1,6 @@
 """Memory that is kept while a picture is painted."""
 
-import sys
-from pathlib import Path
+import ctypes
 
 import pytest
 import torch
@@ -12,37 +11,57 @@ from styleapp.pipelines.allocation import kept_memory
 BLOCK = 2**26  # bytes, above what the C library asks the system for anew
 
 
-def _faults() -> int:
-    """How many pages this process has been given so far."""
-    return int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[7])
+class _Information(ctypes.Structure):
+    """``struct mallinfo2`` of malloc.h; ``hblks`` counts blocks that were asked for on their own."""
+
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in [
+            "arena",
+            "ordblks",
+            "smblks",
+            "hblks",
+            "hblkhd",
+            "usmblks",
+            "fsmblks",
+            "uordblks",
+            "fordblks",
+            "keepcost",
+        ]
+    ]
 
 
-def _resident() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+def _blocks_of_their_own() -> int:
+    library = ctypes.CDLL(None)
+    if not hasattr(library, "mallinfo2"):
+        pytest.skip("only the C library of newer Linux systems tells")
+    library.mallinfo2.restype = _Information
+    return library.mallinfo2().hblks
 
 
-def _use_blocks(count: int) -> int:
-    """Pages that were needed for blocks of which never two are held at once."""
-    before = _faults()
-    for _ in range(count):
-        torch.ones(BLOCK // 4)
-    return _faults() - before
+def _more_for_one_tensor() -> int:
+    before = _blocks_of_their_own()
+    tensor = torch.empty(BLOCK // 4)
+    more = _blocks_of_their_own() - before
+    del tensor
+    return more
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the C library of Linux")
-def test_freed_memory_is_used_again_and_given_back() -> None:
-    before = _resident()
+def test_large_blocks_are_of_the_common_heap_within_the_block_only() -> None:
+    _blocks_of_their_own()
     with kept_memory():
-        assert _use_blocks(8) <= 2 * BLOCK / 4096  # anew each time it would be 8 blocks' worth of pages
-    assert _resident() - before < BLOCK / 2
+        assert _more_for_one_tensor() == 0
+    assert _more_for_one_tensor() == 1
+
+
+def test_an_error_passes_through_and_all_is_as_before() -> None:
+    _blocks_of_their_own()
+    with pytest.raises(KeyError), kept_memory():
+        raise KeyError
+    assert _more_for_one_tensor() == 1
 
 
 def test_other_systems_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(allocation, "_gnu_library", lambda: None)
     with kept_memory():
-        pass
-
-
-def test_an_error_passes_through() -> None:
-    with pytest.raises(KeyError), kept_memory():
-        raise KeyError
+        torch.empty(BLOCK // 4)

@@ -13,6 +13,7 @@ from styleapp.checkpoint import Card, save_network
 from styleapp.data.pictures import held_out
 from styleapp.models.adain import AdaINStylizer
 from styleapp.models.micro import MicroStylizer
+from styleapp.models.multistyle import MultiStyleNetwork
 from styleapp.models.vgg import VGG19, load_vgg19
 
 # Workers share the cores; a thread pool of full size in each makes all of them slower.
@@ -113,3 +114,15 @@ def micro_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
         network = MicroStylizer(width=16, blocks=2, style_widths=(8, 12), hidden=8)
     card = Card("micro", network.options(), record={"steps": 0})
     return save_network(tmp_path_factory.mktemp("checkpoints") / "micro.safetensors", network.state_dict(), card)
+
+
+@pytest.fixture(scope="session")
+def named_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained network with the styles wave, night and scream as a checkpoint file."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = MultiStyleNetwork(["wave", "night", "scream"], width=8, blocks=1)
+        for norm in network.norms:
+            torch.nn.init.normal_(norm.modulator.bias)  # type: ignore[arg-type]
+    card = Card("multistyle", network.options(), record={"steps": 0})
+    return save_network(tmp_path_factory.mktemp("checkpoints") / "multistyle.safetensors", network.state_dict(), card)

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -32,14 +32,20 @@ FEATHER = 0.01  # of the longer side: how far a region's edge is softened
 
 
 class Stylizer(Protocol):
-    """What the pipeline needs of a network."""
+    """What the pipeline needs of a network. ``code`` takes a picture (N×3×H×W, RGB in [0, 1]); of a network that has
+    ``styles``, a name of these or a mapping of names to weights.
+    """
 
     stride: int
     bytes_per_pixel: int
 
-    def code(self, style: Tensor) -> Code: ...
+    def code(self, style: Any) -> Code: ...
 
     def render(self, photo: Tensor, code: Code | Sequence[Code], strength: float = 1.0) -> Tensor: ...
+
+
+Style = ImageSource | Mapping[str, float]
+"""A style picture; for networks with named styles a name, or names with weights."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,8 @@ class StylizePipeline:
     Example:
         >>> pipe = StylizePipeline.from_checkpoint("adain")
         >>> pipe("photo.jpg", "painting.jpg", strength=0.8).save("result.png")
+        >>> pipe = StylizePipeline.from_checkpoint("multistyle")
+        >>> pipe("photo.jpg", {"hokusai-great_wave": 0.6, "munch-the_scream": 0.4}).save("mixed.png")
     """
 
     def __init__(self, network: Stylizer, card: Card, digest: str = "", device: str = "cpu") -> None:
@@ -81,7 +89,12 @@ class StylizePipeline:
         chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
         return cls(cast(Stylizer, network.to(chosen)), card, digest, chosen)
 
-    def __call__(self, photo: ImageSource, style: ImageSource | Sequence[ImageSource], **controls: Any) -> Image.Image:
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """Names of the styles that the network knows; none where it takes any picture as a style."""
+        return getattr(self.network, "styles", ())
+
+    def __call__(self, photo: ImageSource, style: Style | Sequence[Style], **controls: Any) -> Image.Image:
         """The stylized photo; for the arguments see :meth:`stages`."""
         for stage in self.stages(photo, style, **controls):
             if stage.image is not None:
@@ -91,7 +104,7 @@ class StylizePipeline:
     def stages(
         self,
         photo: ImageSource,
-        style: ImageSource | Sequence[ImageSource],
+        style: Style | Sequence[Style],
         *,
         strength: float = 1.0,
         weights: Sequence[float] | None = None,
@@ -104,7 +117,8 @@ class StylizePipeline:
 
         Args:
             photo: path, PIL image or array; at least 16 pixels a side.
-            style: one style picture, or several.
+            style: one style picture, or several; of a network that has :attr:`styles`, names of these, or names with
+                weights.
             strength: 0 (the photo as the network can draw it) to 1 (the style), to 1.5 (exaggerated).
             weights: one a style, brought to sum 1; equal by default. Not together with ``regions``.
             regions: one mask a style, of the photo's size, white where the style goes; edges are softened. Where no
@@ -117,8 +131,10 @@ class StylizePipeline:
             PictureError: a picture or mask cannot be used.
             ValueError: a control is out of its range, or the picture is too large for the free memory.
         """
-        styles = list(style) if isinstance(style, list | tuple) else [style]
+        styles: list[Style] = list(style) if isinstance(style, list | tuple) else [cast(Style, style)]
         _check_controls(strength, colour, style_scale, max_side, len(styles), weights, regions)
+        if self.styles:
+            _check_named(colour, style_scale)
         yield Stage("reading the photo", 0.0)
         picture = load_picture(photo, "the photo")
         _check_side(picture.rgb.size, "the photo", photo)
@@ -128,7 +144,7 @@ class StylizePipeline:
         codes = []
         for index, source in enumerate(styles):
             yield Stage(f"looking at style {index + 1} of {len(styles)}", 0.05 + 0.35 * index / len(styles))
-            codes.append(self._code(cast(ImageSource, source), content, colour, style_scale))
+            codes.append(self._code(source, content, colour, style_scale))
         yield Stage("painting", 0.4)
         with torch.inference_mode(), kept_memory():
             result = self._render(content, codes, weights, masks, strength)
@@ -139,7 +155,13 @@ class StylizePipeline:
                 result = _keep_outside(result, content, masks)
         yield Stage("done", 1.0, to_image(result, picture.alpha))
 
-    def _code(self, source: ImageSource, photo: Tensor, colour: str, scale: float) -> Code:
+    def _code(self, source: Style, photo: Tensor, colour: str, scale: float) -> Code:
+        if self.styles:
+            with torch.inference_mode():
+                return self.network.code(source)
+        return self._code_of_picture(cast(ImageSource, source), photo, colour, scale)
+
+    def _code_of_picture(self, source: ImageSource, photo: Tensor, colour: str, scale: float) -> Code:
         style = load_picture(source, "the style picture").rgb
         _check_side(style.size, "the style picture", source)
         prepare = COLOURS[colour].prepare
@@ -205,6 +227,14 @@ def _check_controls(
             raise ValueError(f"{num_styles} styles but {len(given)} {what}: give one for each style")
     if weights is not None:
         weight_shares(weights)  # raises before any work is done
+
+
+def _check_named(colour: str, style_scale: float) -> None:
+    """What only a style picture can be asked for."""
+    if COLOURS[colour].prepare is not None:
+        raise ValueError(f"colour {colour!r} recolours the style picture; this network has names of styles instead")
+    if style_scale != 1.0:
+        raise ValueError(f"style_scale resizes the style picture; this network has names instead, got {style_scale}")
 
 
 def _check_side(size: tuple[int, int], what: str, source: ImageSource) -> None:

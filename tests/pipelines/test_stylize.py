@@ -26,11 +26,11 @@ class PixelStylizer:
     bytes_per_pixel = 100
 
     def __init__(self) -> None:
-        self.styles: list[Tensor] = []
+        self.encoded: list[Tensor] = []
         self.photos: list[Tensor] = []
 
     def code(self, style: Tensor) -> Code:
-        self.styles.append(style)
+        self.encoded.append(style)
         return style_code(style)
 
     def render(self, photo: Tensor, code: Code | Sequence[Code], strength: float = 1.0) -> Tensor:
@@ -173,7 +173,7 @@ def test_controls_out_of_range(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         pipe(photo, style, **controls)
-    assert not fake.styles  # refused before any work is done
+    assert not fake.encoded  # refused before any work is done
 
 
 def test_no_style_and_pictures_too_small(pipe: StylizePipeline, photo: Image.Image, style: Image.Image) -> None:
@@ -281,10 +281,10 @@ def test_code_is_computed_once(
 ) -> None:
     for seed in range(3):
         pipe(draw_photo(32, 32, seed), styles[:2])
-    assert len(fake.styles) == 2
+    assert len(fake.encoded) == 2
     pipe(draw_photo(32, 32), styles[0], strength=0.3)
     pipe(draw_photo(32, 32), styles[0].copy(), regions=[Image.new("L", (32, 32), 255)], colour="luminance")
-    assert len(fake.styles) == 2
+    assert len(fake.encoded) == 2
 
 
 def test_code_depends_on_scale_and_where_colours_are_matched_on_the_photo(
@@ -292,10 +292,10 @@ def test_code_depends_on_scale_and_where_colours_are_matched_on_the_photo(
 ) -> None:
     for scale in (1.0, 0.5, 1.0, 0.5):
         pipe(draw_photo(32, 32), style, style_scale=scale)
-    assert len(fake.styles) == 2
+    assert len(fake.encoded) == 2
     for seed in (0, 1, 0):
         pipe(draw_photo(32, 32, seed), style, colour="match")
-    assert len(fake.styles) == 4
+    assert len(fake.encoded) == 4
 
 
 @pytest.mark.parametrize(("scale", "side"), [(0.25, 128), (1.0, 512), (2.0, 1024)])
@@ -303,8 +303,8 @@ def test_style_scale_is_the_size_at_which_a_style_is_encoded(
     pipe: StylizePipeline, fake: PixelStylizer, photo: Image.Image, draw_style, scale: float, side: int
 ) -> None:
     pipe(photo, draw_style(30, 20), style_scale=scale)
-    assert fake.styles[-1].shape == (1, 3, side, side * 3 // 2)
-    assert 0 <= fake.styles[-1].min() <= fake.styles[-1].max() <= 1
+    assert fake.encoded[-1].shape == (1, 3, side, side * 3 // 2)
+    assert 0 <= fake.encoded[-1].min() <= fake.encoded[-1].max() <= 1
 
 
 def test_long_style_does_not_fill_the_memory(
@@ -312,7 +312,7 @@ def test_long_style_does_not_fill_the_memory(
 ) -> None:
     """At a short side of 512 a style of 1600×16 would be encoded at 51,200×512: gigabytes for a scrap of a picture."""
     pipe(photo, draw_style(1600, 16))
-    height, width = fake.styles[-1].shape[-2:]
+    height, width = fake.encoded[-1].shape[-2:]
     assert width == pytest.approx(100 * height, rel=0.02)
     assert height * width == pytest.approx(4 * 512 * 512, rel=0.05)
 
@@ -323,7 +323,7 @@ def test_oldest_codes_are_forgotten(
     monkeypatch.setattr(module, "CACHED_CODES", 2)
     for index in (0, 1, 0, 2, 0, 1):  # 0 is used again and again, so 1 is the one that goes
         pipe(photo, styles[index])
-    assert len(fake.styles) == 4
+    assert len(fake.encoded) == 4
     assert len(pipe._codes) == 2
 
 
@@ -359,7 +359,7 @@ def test_match_recolours_the_style_before(
     pipe: StylizePipeline, fake: PixelStylizer, photo: Image.Image, style: Image.Image
 ) -> None:
     pipe(photo, style, colour="match")
-    torch.testing.assert_close(fake.styles[-1].mean((0, 2, 3)), to_tensor(photo).mean((0, 2, 3)), rtol=0, atol=0.03)
+    torch.testing.assert_close(fake.encoded[-1].mean((0, 2, 3)), to_tensor(photo).mean((0, 2, 3)), rtol=0, atol=0.03)
 
 
 def test_histogram_gives_the_photos_range(pipe: StylizePipeline, photo: Image.Image, style: Image.Image) -> None:
@@ -402,7 +402,7 @@ def test_stopping_in_between_does_no_more_work(
     for _ in range(3):
         next(stages)
     stages.close()
-    assert len(fake.styles) == 1
+    assert len(fake.encoded) == 1
     assert not fake.photos
 
 

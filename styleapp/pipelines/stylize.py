@@ -158,7 +158,7 @@ class StylizePipeline:
     def _code(self, source: Style, photo: Tensor, colour: str, scale: float) -> Code:
         if self.styles:
             with torch.inference_mode():
-                return self.network.code(source)
+                return self.network.code(str(source) if isinstance(source, Path) else source)
         return self._code_of_picture(cast(ImageSource, source), photo, colour, scale)
 
     def _code_of_picture(self, source: ImageSource, photo: Tensor, colour: str, scale: float) -> Code:

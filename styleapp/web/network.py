@@ -2,6 +2,7 @@
 
 from threading import Lock
 
+from styleapp.checkpoint import CheckpointError
 from styleapp.pipelines.stylize import StylizePipeline
 
 __all__ = ["NetworkProvider"]
@@ -29,7 +30,12 @@ class NetworkProvider:
         """
         with self._lock:
             if self._pipeline is None:
-                self._pipeline = StylizePipeline.from_checkpoint(self.checkpoint)
+                pipeline = StylizePipeline.from_checkpoint(self.checkpoint)
+                if pipeline.styles:
+                    raise CheckpointError(
+                        f"{self.checkpoint} has styles by name; the page needs one for any style picture"
+                    )
+                self._pipeline = pipeline
             return self._pipeline
 
     def problem(self) -> str | None:

@@ -59,7 +59,7 @@ class TestEvaluate:
         from styleapp.scores import StyleScores
 
         rows = (ScoreRow(0.5, 0.125, 0.5, 0.25), ScoreRow(1.0, 0.0625, 0.75, 0.25))
-        _show(Evaluation(3, 4, StyleScores(0.375, 0.0), rows, 31.26, 0.5, "a machine"), "adain")
+        _show(Evaluation(3, 4, StyleScores(0.375, 0.0), rows, (), 31.26, 0.5, "a machine"), "adain")
         out = capsys.readouterr().out.splitlines()
         assert out[1].split() == ["the", "photo", "itself", "0.3750", "0.0000"]
         assert out[3].split() == ["adain", "1", "0.0625", "0.7500", "0.250"]

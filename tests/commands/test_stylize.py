@@ -148,3 +148,17 @@ class TestStylize:
         main(["stylize", "--help"])
         described = capsys.readouterr().out.split("--colour MODE", 2)[-1]
         assert all(f"{name}:" in described for name in COLOURS)
+
+
+class TestNamedStyles:
+    def test_by_name_and_mixed(self, desk: Path, named_checkpoint: Path, document: Callable[[], Any]) -> None:
+        words = ["stylize", "photo.png", "--checkpoint", str(named_checkpoint), "--json", "--style", "wave", "night"]
+        assert main(words) == 0
+        names = [Path(record["output"]).name for record in document()["pictures"]]
+        assert names == ["photo--wave.png", "photo--night.png"]
+        assert main([*words, "--mix", "--weights", "2", "1"]) == 0
+        assert [Path(record["output"]).name for record in document()["pictures"]] == ["photo--wave+night.png"]
+
+    def test_unknown_name(self, desk: Path, named_checkpoint: Path, refused: Callable[..., str]) -> None:
+        message = refused("stylize", "photo.png", "--style", "s1.png", "--checkpoint", str(named_checkpoint))
+        assert "unknown style 's1.png'" in message and "known are wave, night, scream" in message

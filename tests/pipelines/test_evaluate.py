@@ -145,3 +145,32 @@ def test_csv_has_a_line_a_strength(vgg: VGG19, lists: Lists) -> None:
     assert [float(line["style_distance"]) for line in lines[1:]] == [row.style_distance for row in result.rows]
     assert {line["pairs"] for line in lines} == {"4"}
     assert lines[1]["hardware"] == result.hardware
+
+
+class Named(Copying):
+    """Knows the style pictures by their files' names."""
+
+    styles = ("s0", "s1")
+
+    def __init__(self, pictures: list[Path]) -> None:
+        self.pictures = {path.stem: crop(path) for path in pictures}
+
+    def code(self, style: str) -> Code:  # type: ignore[override]
+        return super().code(self.pictures[style])
+
+
+def test_named_styles_are_asked_for_by_the_names_of_files(vgg: VGG19, lists: Lists) -> None:
+    by_name = evaluate(Named(lists[1]), vgg, *lists, size=SIZE)
+    by_picture = evaluate(Copying(), vgg, *lists, size=SIZE)
+    assert by_name.rows[0].style_distance == by_picture.rows[0].style_distance
+    assert by_name.by_style == by_picture.by_style
+
+
+def test_each_style_has_a_row(network: AdaINStylizer, vgg: VGG19, lists: Lists) -> None:
+    together = evaluate(network, vgg, *lists, strengths=(0.3, 1.0), size=SIZE)
+    assert [row.style for row in together.by_style] == ["s0", "s1"]
+    for index, row in enumerate(together.by_style):
+        alone = evaluate(network, vgg, lists[0], lists[1][index : index + 1], size=SIZE)
+        assert row.style_distance == pytest.approx(alone.rows[0].style_distance)
+        assert row.content_distance == pytest.approx(alone.rows[0].content_distance)
+        assert row.photo_itself == pytest.approx(alone.photo_itself.style_distance)

@@ -173,6 +173,11 @@ def test_every_visible_control_has_a_tooltip(few_samples: None, checkpoint: Path
     assert set(bare) <= {"html", "form"}, bare  # the masthead, and frames around controls
 
 
+def test_page_says_that_a_checkpoint_has_names_instead(named_checkpoint: Path) -> None:
+    network = NetworkProvider(str(named_checkpoint))
+    assert "has styles by name; the page needs one for any style picture" in str(network.problem())
+
+
 def test_network_events_share_one_queue(few_samples: None, checkpoint: Path) -> None:
     app = web_app.build_app(NetworkProvider(str(checkpoint)))
     heavy = [one for one in app.fns.values() if one.concurrency_id == "compute"]

@@ -123,7 +123,9 @@ class ConditionalBlock(nn.Module):
 
     def __init__(self, convs: Iterable[nn.Module], norms: Iterable[NormLayer]) -> None:
         super().__init__()
-        (self.first, self.second), (self.first_norm, self.second_norm) = convs, norms
+        (first, second), (first_norm, second_norm) = convs, norms
+        self.first, self.first_norm = first, first_norm
+        self.second, self.second_norm = second, second_norm
 
     def forward(self, x: Tensor, codes: Iterator[Code | list[Code]]) -> Tensor:
         inner = relu_(self.first_norm(self.first(x), next(codes)))  # N×C×h×w

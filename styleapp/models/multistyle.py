@@ -15,7 +15,7 @@ from torch.nn.functional import interpolate, relu_, sigmoid
 from styleapp.models.blocks import ReflectConv2d
 from styleapp.models.cells import CELL, CHANNELS, folded, margined, trimmed, with_margin
 from styleapp.models.subpixel import picture_head
-from styleapp.norms import Code, NormLayer, build_norm, join_codes, split_code, weight_shares
+from styleapp.norms import Code, NormLayer, blend_codes, build_norm, join_codes, split_code
 
 __all__ = ["MultiStyleNetwork", "NamedStylizer", "PaperMultiStyleNetwork"]
 
@@ -42,6 +42,23 @@ class NamedStylizer(nn.Module):
         if not styles or len(set(styles)) != len(styles):
             raise ValueError(f"styles must be names, each once, got {list(styles)}")
         self.styles, self.normalizer = tuple(styles), normalizer
+        self.learned: dict[str, Code] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all styles: those of the tables, and those that were learned later."""
+        return (*self.styles, *self.learned)
+
+    def learn(self, name: str, code: Code) -> None:
+        """Takes a code as a further style, or in the place of one that was learned under this name.
+
+        Raises:
+            ValueError: the tables have a style of this name, or the code is for another network.
+        """
+        if name in self.styles:
+            raise ValueError(f"the network has a style called {name!r} from the beginning: choose another name")
+        split_code(code, [norm.num_features for norm in self.norms])  # raises where it does not fit
+        self.learned[name] = code
 
     def options(self) -> dict[str, Any]:
         """What is needed to build this network again."""
@@ -56,30 +73,27 @@ class NamedStylizer(nn.Module):
         """All of them, in the order in which a photo passes them."""
         return [module for module in self.modules() if isinstance(module, NormLayer)]
 
-    def weights(self, style: str | Mapping[str, float]) -> Tensor:
-        """Mixing weights of all rows (1×(1+S)) for a name, or for names with weights, which are brought to sum 1.
-
-        Raises:
-            ValueError: a name is unknown, a weight negative, or all are 0.
-        """
-        mixture = {style: 1.0} if isinstance(style, str) else dict(style)
-        for name in mixture:
-            if name not in self.styles:
-                raise ValueError(f"unknown style {name!r}; known are {', '.join(self.styles)}")
-        row = torch.zeros(1, 1 + len(self.styles))
-        for name, share in zip(mixture, weight_shares(list(mixture.values())), strict=True):
-            row[0, 1 + self.styles.index(name)] = share
-        return row
-
     def code(self, style: str | Mapping[str, float] | Tensor) -> Code:
         """The code of a style: all norms in a row, N×ΣC×1×1.
 
         Args:
-            style: a name, names with weights, or what :class:`styleapp.norms.modulators.StylesModulator` takes: numbers
-                of rows (N) or weights of rows (N×(1+S)), 0 being the photo.
+            style: a name, names with weights, which are brought to sum 1, or what
+                :class:`styleapp.norms.modulators.StylesModulator` takes: numbers of rows (N) or weights of rows
+                (N×(1+S)), 0 being the photo.
+
+        Raises:
+            ValueError: a name is unknown, a weight negative, or all are 0.
         """
-        condition = style if isinstance(style, Tensor) else self.weights(style)
-        return join_codes([cast(Code, norm.modulator.code(condition)) for norm in self.norms])
+        if isinstance(style, Tensor):
+            return join_codes([cast(Code, norm.modulator.code(style)) for norm in self.norms])
+        mixture = {style: 1.0} if isinstance(style, str) else dict(style)
+        for name in mixture:
+            if name not in self.names:
+                raise ValueError(f"unknown style {name!r}; known are {', '.join(self.names)}")
+        return blend_codes([self._row(name) for name in mixture], list(mixture.values()))
+
+    def _row(self, name: str) -> Code:
+        return self.learned[name] if name in self.learned else self.code(torch.tensor([1 + self.styles.index(name)]))
 
     def render(self, photo: Tensor, code: Code | Sequence[Code], strength: float | Tensor = 1.0) -> Tensor:
         """The photo in a style.

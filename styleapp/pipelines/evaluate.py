@@ -182,7 +182,7 @@ def _check_any(found: Sequence[object], what: str, problems: Sequence[str]) -> N
 
 def _look_at(network: Stylizer, encoder: VGG19, name: str, crop: Tensor) -> _Style:
     started = _now(crop.device)
-    code = network.code(name if hasattr(network, "styles") else crop)
+    code = network.code(name if hasattr(network, "names") else crop)
     taken = _now(crop.device) - started
     return _Style(name, code, style_moments(encoder(crop, STYLE_TAPS)), taken)
 

@@ -33,7 +33,7 @@ FEATHER = 0.01  # of the longer side: how far a region's edge is softened
 
 class Stylizer(Protocol):
     """What the pipeline needs of a network. ``code`` takes a picture (N×3×H×W, RGB in [0, 1]); of a network that has
-    ``styles``, a name of these or a mapping of names to weights.
+    ``names``, one of these or a mapping of names to weights.
     """
 
     stride: int
@@ -92,7 +92,7 @@ class StylizePipeline:
     @property
     def styles(self) -> tuple[str, ...]:
         """Names of the styles that the network knows; none where it takes any picture as a style."""
-        return getattr(self.network, "styles", ())
+        return getattr(self.network, "names", ())
 
     def __call__(self, photo: ImageSource, style: Style | Sequence[Style], **controls: Any) -> Image.Image:
         """The stylized photo; for the arguments see :meth:`stages`."""

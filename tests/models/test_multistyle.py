@@ -101,6 +101,21 @@ def test_mixture_is_the_mean_of_rows(network: NamedStylizer) -> None:
     torch.testing.assert_close(mixed.beta, 0.25 * one.beta + 0.75 * other.beta)
 
 
+def test_learned_style_is_one_among_others(photo: Tensor) -> None:
+    network = _built("fast")
+    before, code = network.render(photo, network.code("wave")), network.code({"wave": 1, "night": 1})
+    network.learn("dawn", code)
+    assert network.names == (*STYLES, "dawn") and network.styles == STYLES
+    assert torch.equal(network.render(photo, network.code("dawn")), network.render(photo, code))
+    mixed = network.code({"dawn": 1, "wave": 1})
+    torch.testing.assert_close(mixed.gamma, (code.gamma + network.code("wave").gamma) / 2)
+    assert torch.equal(network.render(photo, network.code("wave")), before)
+    with pytest.raises(ValueError, match="has a style called 'wave' from the beginning"):
+        network.learn("wave", code)
+    with pytest.raises(ValueError, match="a code for layers of .* has 288, got 3"):
+        network.learn("dusk", Code(torch.ones(1, 3, 1, 1), torch.ones(1, 3, 1, 1)))
+
+
 @pytest.mark.parametrize(
     ("style", "sentence"),
     [

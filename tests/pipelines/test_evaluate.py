@@ -150,7 +150,7 @@ def test_csv_has_a_line_a_strength(vgg: VGG19, lists: Lists) -> None:
 class Named(Copying):
     """Knows the style pictures by their files' names."""
 
-    styles = ("s0", "s1")
+    names = ("s0", "s1")
 
     def __init__(self, pictures: list[Path]) -> None:
         self.pictures = {path.stem: crop(path) for path in pictures}

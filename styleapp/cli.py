@@ -12,6 +12,8 @@ __all__ = ["COMMANDS", "Command", "main"]
 
 COMMANDS = {
     "stylize": "turn photos into paintings",
+    "add-style": "teach a network a new style from one picture",
+    "styles": "list, show, remove, export and import named styles",
     "evaluate": "score a checkpoint over two folders",
     "benchmark": "seconds, memory and ratios on this machine",
     "check-data": "find the files that training would leave out",

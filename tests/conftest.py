@@ -20,6 +20,12 @@ from styleapp.models.vgg import VGG19, load_vgg19
 torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else min(2, os.cpu_count() or 1))
 
 
+@pytest.fixture(autouse=True)
+def own_bank(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The styles of whoever runs the tests are not touched."""
+    monkeypatch.setenv("STYLEAPP_STYLES", str(tmp_path_factory.getbasetemp() / "no-styles"))
+
+
 def _photo(width: int = 64, height: int = 48, seed: int = 0) -> Image.Image:
     """Smooth gradients with a few shapes: what a photo is to an encoder."""
     random = np.random.default_rng(seed)

@@ -34,7 +34,14 @@ class TestEveryCommand:
 
     @pytest.mark.parametrize("name", COMMANDS)
     def test_refuses_an_unknown_flag_in_one_line(self, name: str, capsys: Captured) -> None:
-        needed = {"stylize": ["a", "--style", "b"], "evaluate": ["a", "b"], "check-data": ["a"], "export": ["a", "-oA"]}
+        needed = {
+            "stylize": ["a", "--style", "b"],
+            "add-style": ["a"],
+            "styles": ["list"],
+            "evaluate": ["a", "b"],
+            "check-data": ["a"],
+            "export": ["a", "-oA"],
+        }
         assert "--no-such-flag" in refused(capsys, name, *needed.get(name, []), "--no-such-flag")
 
     def test_are_listed(self, capsys: Captured) -> None:

@@ -128,10 +128,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _names_of(checkpoint: str) -> list[str]:
-    """The styles that a checkpoint has by name, without loading its network."""
+    """The styles that a checkpoint has by name, and the user's own, without loading its network."""
     from styleapp.checkpoint import find_checkpoint, read_card
+    from styleapp.pipelines.style_bank import StyleBank
 
-    return read_card(find_checkpoint(checkpoint)).options.get("styles", [])
+    named = read_card(find_checkpoint(checkpoint)).options.get("styles", [])
+    return [*named, *StyleBank().names()] if named else []
 
 
 def _joined(problems: Sequence[str]) -> str:

@@ -99,9 +99,7 @@ class StyleBank:
         Raises:
             BankError: the name is the network's own or no name for a file, or the file cannot be written.
         """
-        target = self.path(name)
-        if name in network.styles:
-            raise BankError(f"the network has a style called {name!r} from the beginning: choose another name")
+        self.check(name, network)
         small = thumbnail.convert("RGB").resize((THUMBNAIL, THUMBNAIL))
         tensors = {
             "gamma": code.gamma.float().cpu().contiguous(),
@@ -109,7 +107,30 @@ class StyleBank:
             "thumbnail": torch.from_numpy(np.array(small)),  # H×W×3
         }
         card = json.dumps(asdict(Entry(name, fingerprint(network), record or {})))
-        content = save(tensors, metadata={"format": str(FORMAT), "style": card})
+        return self._write(name, save(tensors, metadata={"format": str(FORMAT), "style": card}))
+
+    def check(self, name: str, network: NamedStylizer) -> None:
+        """Whether a style may be called so, before it is learned.
+
+        Raises:
+            BankError: the name is the network's own or no name for a file.
+        """
+        self.path(name)
+        if name in network.styles:
+            raise BankError(f"the network has a style called {name!r} from the beginning: choose another name")
+
+    def take(self, file: Path) -> Entry:
+        """Copies a file that another bank wrote into this one, under the name that it was saved with.
+
+        Raises:
+            BankError: it is missing, damaged, or no style.
+        """
+        entry, _ = _read(file)
+        self._write(entry.name, file.read_bytes())
+        return entry
+
+    def _write(self, name: str, content: bytes) -> Path:
+        target = self.path(name)
         temporary = target.with_name(f".{target.name}.part")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -166,10 +187,13 @@ class StyleBank:
         path = self.path(name)
         if not path.is_file():
             raise self._missing(name)
-        try:
-            with safe_open(path, framework="pt") as file:
-                entry = Entry(**json.loads((file.metadata() or {})["style"]))
-                tensors = {key: file.get_tensor(key) for key in ("gamma", "beta", "thumbnail")}
-        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-            raise BankError(f"{path} is damaged or no style: {error}") from error
-        return entry, tensors
+        return _read(path)
+
+
+def _read(path: Path) -> tuple[Entry, dict[str, torch.Tensor]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            entry = Entry(**json.loads((file.metadata() or {})["style"]))
+            return entry, {key: file.get_tensor(key) for key in ("gamma", "beta", "thumbnail")}
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise BankError(f"{path} is missing, damaged or no style: {error}") from error

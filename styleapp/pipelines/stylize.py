@@ -14,11 +14,13 @@ from torch.nn.functional import interpolate, pad
 
 from styleapp.checkpoint import Card, load_network
 from styleapp.data.pictures import PictureError
+from styleapp.models.multistyle import NamedStylizer
 from styleapp.norms import Code, blend_codes, weight_shares
 from styleapp.pipelines.allocation import kept_memory
 from styleapp.pipelines.colour import COLOURS
 from styleapp.pipelines.hardware import free_memory
 from styleapp.pipelines.images import ImageSource, load_picture, to_image, to_tensor
+from styleapp.pipelines.style_bank import StyleBank
 
 __all__ = ["MAX_STRENGTH", "Stage", "StylizePipeline"]
 
@@ -70,12 +72,13 @@ class StylizePipeline:
     def __init__(self, network: Stylizer, card: Card, digest: str = "", device: str = "cpu") -> None:
         self.network, self.card, self.digest, self.device = network, card, digest, torch.device(device)
         self._codes: OrderedDict[str, Code] = OrderedDict()
+        self.unusable: dict[str, str] = {}  # styles of the user's bank, and why the network cannot have them
 
     @classmethod
     def from_checkpoint(
         cls, name_or_path: str | Path = "adain", encoder: str | None = None, device: str | None = None
     ) -> "StylizePipeline":
-        """A pipeline around a trained network.
+        """A pipeline around a trained network; one with named styles also has those of the user's bank.
 
         Args:
             name_or_path: a name of the manifest, or a file.
@@ -87,7 +90,20 @@ class StylizePipeline:
         """
         network, card, digest = load_network(name_or_path, encoder=encoder)
         chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        return cls(cast(Stylizer, network.to(chosen)), card, digest, chosen)
+        pipeline = cls(cast(Stylizer, network.to(chosen)), card, digest, chosen)
+        if isinstance(network, NamedStylizer):
+            pipeline.use_bank(StyleBank())
+        return pipeline
+
+    def use_bank(self, bank: StyleBank) -> None:
+        """Adds the styles of a bank to the network's own; those that it cannot have say why when they are asked for."""
+        network = cast(NamedStylizer, self.network)
+        for name in bank.names():
+            try:
+                code = bank.load(name, network)
+                network.learn(name, Code(code.gamma.to(self.device), code.beta.to(self.device)))
+            except ValueError as error:
+                self.unusable[name] = str(error)
 
     @property
     def styles(self) -> tuple[str, ...]:
@@ -157,6 +173,10 @@ class StylizePipeline:
 
     def _code(self, source: Style, photo: Tensor, colour: str, scale: float) -> Code:
         if self.styles:
+            asked = [*source] if isinstance(source, Mapping) else [str(source)]
+            for name in asked:
+                if name in self.unusable:
+                    raise ValueError(self.unusable[name])
             with torch.inference_mode():
                 return self.network.code(str(source) if isinstance(source, Path) else source)
         return self._code_of_picture(cast(ImageSource, source), photo, colour, scale)

@@ -2,7 +2,6 @@
 
 from threading import Lock
 
-from styleapp.checkpoint import CheckpointError
 from styleapp.pipelines.stylize import StylizePipeline
 
 __all__ = ["NetworkProvider"]
@@ -26,15 +25,13 @@ class NetworkProvider:
         """The pipeline.
 
         Raises:
-            CheckpointError: a ValueError whose message says what is missing or wrong.
+            ValueError: says what is missing or wrong.
         """
         with self._lock:
             if self._pipeline is None:
                 pipeline = StylizePipeline.from_checkpoint(self.checkpoint)
                 if pipeline.styles:
-                    raise CheckpointError(
-                        f"{self.checkpoint} has styles by name; the page needs one for any style picture"
-                    )
+                    raise ValueError(f"{self.checkpoint} has styles by name; the page needs one for any style picture")
                 self._pipeline = pipeline
             return self._pipeline
 

@@ -97,7 +97,7 @@ def test_unknown_style(bank: StyleBank, network: NamedStylizer, code: Code, pict
 def test_damaged_file_is_named(bank: StyleBank, network: NamedStylizer, code: Code, picture: Image.Image) -> None:
     path = bank.save("dawn", code, network, picture)
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(BankError, match=r"dawn\.safetensors is damaged or no style"):
+    with pytest.raises(BankError, match=r"dawn\.safetensors is missing, damaged or no style"):
         bank.load("dawn", network)
 
 
@@ -122,3 +122,17 @@ def test_where_the_bank_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     assert bank_folder() == tmp_path / "styleapp" / "styles"
     monkeypatch.setenv("STYLEAPP_STYLES", str(tmp_path / "mine"))
     assert bank_folder() == StyleBank().folder == tmp_path / "mine"
+
+
+def test_styles_are_passed_on(
+    bank: StyleBank, network: NamedStylizer, code: Code, picture: Image.Image, tmp_path: Path
+) -> None:
+    path = bank.save("dawn", code, network, picture, {"steps": 7})
+    other = StyleBank(tmp_path / "other")
+    assert other.take(path.rename(tmp_path / "sent.safetensors")).name == "dawn"
+    assert torch.equal(other.load("dawn", network).beta, code.beta)
+    (tmp_path / "notes.txt").write_text("no style")
+    for wrong in ("notes.txt", "missing.safetensors"):
+        with pytest.raises(BankError, match=f"{wrong} is missing, damaged or no style"):
+            other.take(tmp_path / wrong)
+    assert other.names() == ["dawn"]

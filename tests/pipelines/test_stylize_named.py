@@ -8,6 +8,8 @@ from PIL import Image
 
 from styleapp.checkpoint import Card
 from styleapp.models.micro import MicroStylizer
+from styleapp.models.multistyle import MultiStyleNetwork
+from styleapp.pipelines.style_bank import StyleBank
 from styleapp.pipelines.stylize import StylizePipeline
 
 
@@ -60,3 +62,21 @@ def test_what_named_styles_cannot_do(named: StylizePipeline, draw_photo, style, 
 
 def test_any_style_networks_have_no_names() -> None:
     assert StylizePipeline(MicroStylizer(width=8, blocks=1, style_widths=(8,)), Card("micro")).styles == ()
+
+
+def test_styles_of_the_bank_are_there_too(
+    named: StylizePipeline, named_checkpoint: Path, draw_photo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """After a restart, too; one that another network learned says so when it is asked for."""
+    monkeypatch.setenv("STYLEAPP_STYLES", str(tmp_path))
+    photo, other = draw_photo(45, 35), MultiStyleNetwork(["one"], width=8, blocks=1)
+    bank = StyleBank()
+    bank.save("dawn", named.network.code({"wave": 1, "night": 1}), named.network, photo)  # type: ignore[arg-type]
+    bank.save("dusk", other.code("one"), other, photo)
+    again = StylizePipeline.from_checkpoint(named_checkpoint, device="cpu")
+    assert again.styles == ("wave", "night", "scream", "dawn")
+    assert (_values(again(photo, "dawn")) == _values(again(photo, {"wave": 1, "night": 1}))).all()
+    assert again(photo, {"dawn": 1, "wave": 1}).size == (45, 35)
+    for asked in ("dusk", {"dusk": 1.0, "wave": 1.0}):
+        with pytest.raises(ValueError, match="'dusk' was learned for another network"):
+            again(photo, asked)

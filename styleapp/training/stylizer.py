@@ -164,9 +164,12 @@ class StylizerTraining(pl.LightningModule):
         self.log_dict(named, prog_bar=True, on_epoch=True, sync_dist=True)
         return output
 
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """What the optimizer trains, with learning rates where they differ."""
+        return [{"params": [parameter for parameter in self.network.parameters() if parameter.requires_grad]}]
+
     def configure_optimizers(self) -> Any:
-        trained = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
-        optimizer = torch.optim.Adam(trained, lr=self.learning_rate)
+        optimizer = torch.optim.Adam(self.parameter_groups(), lr=self.learning_rate)
         total = int(self.trainer.estimated_stepping_batches)
         warmup = min(self.warmup_steps, total // 2)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, partial(warmup_cosine, warmup=warmup, total=total))

@@ -101,6 +101,13 @@ def test_losses(module: NamedStyleTraining, photos: Tensor, vgg: VGG19) -> None:
     ]  # the photo, and styles 1, 2, 10 − 7
 
 
+def test_tables_learn_faster(module: NamedStyleTraining) -> None:
+    shared, tables = module.parameter_groups()
+    assert tables["lr"] == 5 * module.learning_rate and "lr" not in shared
+    assert len(tables["params"]) == 2 * len(module.network.norms)
+    assert len(shared["params"]) + len(tables["params"]) == len(list(module.network.parameters()))
+
+
 def test_pictures_must_be_those_of_the_network(style_folder: Path) -> None:
     module = NamedStyleTraining(MultiStyleNetwork(["one", "two"], width=8, blocks=1), str(style_folder))
     with pytest.raises(ValueError, match=r"holds style.*; the network has one, two"):

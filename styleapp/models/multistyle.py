@@ -1,33 +1,29 @@
 """Many named styles in one network (Dumoulin et al., *A Learned Representation for Artistic Style*, ICLR 2017).
 
-All styles share the convolutions; a style is nothing but its row of scales and shifts in the table of every norm. Row 0
-of these tables is the photo: it is trained to give the photo back, so strength is the way from it to a style's row.
+All styles share the convolutions; a style is nothing but its row of scales and shifts in the table of every norm.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, relu_, sigmoid
+from torch.nn.functional import interpolate, relu, sigmoid
 
-from styleapp.models.blocks import ReflectConv2d
+from styleapp.models.blocks import ReflectConv2d, toward
 from styleapp.models.cells import CELL, CHANNELS, folded, margined, trimmed, with_margin
 from styleapp.models.subpixel import picture_head
 from styleapp.norms import Code, NormLayer, blend_codes, build_norm, join_codes, split_code
 
 __all__ = ["MultiStyleNetwork", "NamedStylizer", "PaperMultiStyleNetwork"]
 
-PHOTO = 0
-"""Row of the photo itself."""
-
 
 class NamedStylizer(nn.Module):
     """What networks with named styles have in common: names, codes of all norms in a row, strength.
 
     Args:
-        styles: names of rows 1, 2, … of the tables.
+        styles: names of the rows of the tables.
         normalizer: a name of :data:`styleapp.norms.NORMALIZERS`.
 
     Raises:
@@ -65,8 +61,8 @@ class NamedStylizer(nn.Module):
         return {"styles": list(self.styles), "normalizer": self.normalizer}
 
     def conditional_norm(self, width: int) -> NormLayer:
-        """A norm with a row for the photo and one for each style."""
-        return build_norm(self.normalizer, width, modulator="styles", num_styles=1 + len(self.styles))
+        """A norm with a row for each style."""
+        return build_norm(self.normalizer, width, modulator="styles", num_styles=len(self.styles))
 
     @property
     def norms(self) -> list[NormLayer]:
@@ -79,7 +75,7 @@ class NamedStylizer(nn.Module):
         Args:
             style: a name, names with weights, which are brought to sum 1, or what
                 :class:`styleapp.norms.modulators.StylesModulator` takes: numbers of rows (N) or weights of rows
-                (N×(1+S)), 0 being the photo.
+                (N×S).
 
         Raises:
             ValueError: a name is unknown, a weight negative, or all are 0.
@@ -93,7 +89,7 @@ class NamedStylizer(nn.Module):
         return blend_codes([self._row(name) for name in mixture], list(mixture.values()))
 
     def _row(self, name: str) -> Code:
-        return self.learned[name] if name in self.learned else self.code(torch.tensor([1 + self.styles.index(name)]))
+        return self.learned[name] if name in self.learned else self.code(torch.tensor([self.styles.index(name)]))
 
     def render(self, photo: Tensor, code: Code | Sequence[Code], strength: float | Tensor = 1.0) -> Tensor:
         """The photo in a style.
@@ -101,35 +97,25 @@ class NamedStylizer(nn.Module):
         Args:
             photo: N×3×H×W, RGB in [0, 1], sides multiples of :attr:`stride`, above 8.
             code: from :meth:`code`, or several with regions that cover the photo.
-            strength: 0 gives back the photo as the network can draw it, 1 is the style, more exaggerates; also one
-                value a sample (N×1×1×1).
+            strength: how far each norm goes: 0 leaves the photo as the network can draw it, 1 is the style, more
+                exaggerates; also one value a sample (N×1×1×1).
 
         Returns:
             N×3×H×W, RGB about [0, 1], not clamped.
         """
-        if not (isinstance(strength, float) and strength == 1.0):
-            code = self._weakened(code, strength)
-        return self.paint(photo, code)
-
-    def _weakened(self, code: Code | Sequence[Code], strength: float | Tensor) -> Code | list[Code]:
-        own = self.code(torch.tensor([PHOTO]))
-        codes = [
-            replace(
-                one,
-                gamma=torch.lerp(own.gamma, one.gamma, strength),
-                beta=torch.lerp(own.beta, one.beta, strength),
-            )
-            for one in ([code] if isinstance(code, Code) else code)
-        ]
-        return codes[0] if isinstance(code, Code) else codes
-
-    def paint(self, photo: Tensor, code: Code | Sequence[Code]) -> Tensor:
-        """The photo by a code that is used as it is."""
         raise NotImplementedError
 
-    def codes_in_order(self, code: Code | Sequence[Code]) -> Iterator[Code | list[Code]]:
-        """The part of each norm."""
-        return iter(split_code(code, [norm.num_features for norm in self.norms]))
+    def steps(self, code: Code | Sequence[Code], strength: float | Tensor) -> "Iterator[Restyle]":
+        """What to do at each norm, in order."""
+        for norm, own in zip(self.norms, split_code(code, [norm.num_features for norm in self.norms]), strict=True):
+            yield partial(_restyled, norm, own, strength)
+
+
+Restyle = Callable[[Tensor], Tensor]
+
+
+def _restyled(norm: NormLayer, code: Code | list[Code], strength: float | Tensor, x: Tensor) -> Tensor:
+    return toward(x, norm(x, code), strength)
 
 
 class ConditionalBlock(nn.Module):
@@ -141,9 +127,9 @@ class ConditionalBlock(nn.Module):
         self.first, self.first_norm = first, first_norm
         self.second, self.second_norm = second, second_norm
 
-    def forward(self, x: Tensor, codes: Iterator[Code | list[Code]]) -> Tensor:
-        inner = relu_(self.first_norm(self.first(x), next(codes)))  # N×C×h×w
-        return x + self.second_norm(self.second(inner), next(codes))  # N×C×h×w
+    def forward(self, x: Tensor, steps: Iterator[Restyle]) -> Tensor:
+        inner = relu(next(steps)(self.first(x)))  # N×C×h×w
+        return x + next(steps)(self.second(inner))  # N×C×h×w
 
 
 class MultiStyleNetwork(NamedStylizer):
@@ -172,11 +158,11 @@ class MultiStyleNetwork(NamedStylizer):
     def options(self) -> dict[str, Any]:
         return {**super().options(), "width": self.width, "blocks": len(self.blocks)}
 
-    def paint(self, photo: Tensor, code: Code | Sequence[Code]) -> Tensor:
-        codes = self.codes_in_order(with_margin(code, photo.shape[-2:]))
-        x = relu_(self.entry_norm(self.entry(folded(margined(photo))), next(codes)))  # N×C×h×w, h = H/4 + 4
+    def render(self, photo: Tensor, code: Code | Sequence[Code], strength: float | Tensor = 1.0) -> Tensor:
+        steps = self.steps(with_margin(code, photo.shape[-2:]), strength)
+        x = relu(next(steps)(self.entry(folded(margined(photo)))))  # N×C×h×w, h = H/4 + 4
         for block in self.blocks:
-            x = block(x, codes)  # N×C×h×w
+            x = block(x, steps)  # N×C×h×w
         return trimmed(self.head(x))  # N×3×H×W
 
 
@@ -209,14 +195,12 @@ class PaperMultiStyleNetwork(NamedStylizer):
             nn.init.normal_(conv.weight, std=0.01)  # type: ignore[arg-type]
         return convs
 
-    def paint(self, photo: Tensor, code: Code | Sequence[Code]) -> Tensor:
-        codes, x = self.codes_in_order(code), photo
-        for conv, norm in zip(self.down, self.down_norms, strict=True):
-            x = relu_(norm(conv(x), next(codes)))  # N×C×h×w
+    def render(self, photo: Tensor, code: Code | Sequence[Code], strength: float | Tensor = 1.0) -> Tensor:
+        steps, x = self.steps(code, strength), photo
+        for conv in self.down:
+            x = relu(next(steps)(conv(x)))  # N×C×h×w
         for block in self.blocks:
-            x = block(x, codes)  # N×128×H/4×W/4
-        for index, (conv, norm) in enumerate(zip(self.up, self.up_norms, strict=True)):
-            larger = interpolate(x, scale_factor=2.0, mode="nearest") if index < 2 else x
-            x = norm(conv(larger), next(codes))
-            x = relu_(x) if index < 2 else sigmoid(x)
-        return x  # N×3×H×W
+            x = block(x, steps)  # N×128×H/4×W/4
+        for conv in self.up[:2]:
+            x = relu(next(steps)(conv(interpolate(x, scale_factor=2.0, mode="nearest"))))  # N×C×h×w
+        return sigmoid(next(steps)(self.up[2](x)))  # N×3×H×W

@@ -97,7 +97,7 @@ class NamedStyleData(StylizationData):
 
 
 class NamedStyleTraining(StylizerTraining):
-    """Trains a network with named styles; the share of a batch that is reconstructed trains the row of the photo.
+    """Trains a network with named styles.
 
     Besides the losses of :class:`StylizerTraining`, which has all further arguments, Gram matrices are compared: named
     styles can be learned by heart, and Gram matrices know which features appear together.
@@ -152,7 +152,7 @@ class NamedStyleTraining(StylizerTraining):
 
     def paint(self, batch: EncodedPair, strength: Tensor) -> Tensor:
         network = cast(NamedStylizer, self.network)
-        return network.render(batch.photo, network.code(1 + batch.style % len(network.styles)), strength)
+        return network.render(batch.photo, network.code(batch.style % len(network.styles)), strength)
 
     @torch.no_grad()
     def encode(self, batch: Any) -> EncodedPair:

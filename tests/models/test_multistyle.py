@@ -40,10 +40,10 @@ def _sizes(network: NamedStylizer) -> tuple[int, int]:
 
 
 def test_parameters_of_the_paper() -> None:
-    """1,674,432 shared, 3,206 a style; with 32 styles 1,777,024 in all, and here a row for the photo besides."""
+    """1,674,432 shared, 3,206 a style; with 32 styles 1,777,024 in all."""
     network = PaperMultiStyleNetwork([str(number) for number in range(32)])
     assert _sizes(network) == (1_674_432, 3_206)
-    assert sum(parameter.numel() for parameter in network.parameters()) == 1_777_024 + 3_206
+    assert sum(parameter.numel() for parameter in network.parameters()) == 1_777_024
 
 
 def test_parameters_of_the_fast_one() -> None:
@@ -84,15 +84,15 @@ def test_flat_photo_has_no_grid() -> None:
 
 def test_code_is_the_row_of_every_norm(network: NamedStylizer) -> None:
     code = network.code("night")
-    rows = [norm.modulator.weight[2] for norm in network.norms]
+    rows = [norm.modulator.weight[1] for norm in network.norms]
     assert torch.equal(code.gamma.flatten(), torch.cat(rows))
-    assert torch.equal(code.beta.flatten(), torch.cat([norm.modulator.bias[2] for norm in network.norms]))
+    assert torch.equal(code.beta.flatten(), torch.cat([norm.modulator.bias[1] for norm in network.norms]))
 
 
 def test_corner_of_a_mixture_is_the_style_bit_for_bit(network: NamedStylizer, photo: Tensor) -> None:
     alone = network.render(photo, network.code("wave"))
     assert torch.equal(network.render(photo, network.code({"wave": 3.0, "night": 0.0})), alone)
-    assert torch.equal(network.render(photo, network.code(torch.tensor([1]))), alone)
+    assert torch.equal(network.render(photo, network.code(torch.tensor([0]))), alone)
 
 
 def test_mixture_is_the_mean_of_rows(network: NamedStylizer) -> None:
@@ -131,18 +131,16 @@ def test_bad_styles(network: NamedStylizer, style: object, sentence: str) -> Non
 
 
 def test_samples_of_a_batch_have_styles_and_strengths_of_their_own(network: NamedStylizer, photo: Tensor) -> None:
-    numbers, strengths = torch.tensor([1, 2, 3]), torch.tensor([0.0, 0.5, 1.0])
+    numbers, strengths = torch.tensor([0, 1, 2]), torch.tensor([0.0, 0.5, 1.0])
     together = network.render(photo.expand(3, -1, -1, -1), network.code(numbers), strengths.view(3, 1, 1, 1))
     for row, name, strength in zip(together, STYLES, strengths.tolist(), strict=True):
         torch.testing.assert_close(row, network.render(photo, network.code(name), strength)[0], rtol=1e-4, atol=1e-5)
 
 
-def test_strength_is_the_way_from_the_photos_row(network: NamedStylizer, photo: Tensor) -> None:
-    plain = network.paint(photo, network.code(torch.tensor([0])))
-    torch.testing.assert_close(network.render(photo, network.code("wave"), 0.0), plain)
-    assert torch.equal(network.render(photo, network.code("wave"), 1.0), network.paint(photo, network.code("wave")))
-    halfway = network.paint(photo, network.code(torch.tensor([[0.5, 0.5, 0.0, 0.0]])))
-    torch.testing.assert_close(network.render(photo, network.code("wave"), 0.5), halfway, rtol=1e-4, atol=1e-5)
+def test_strength_zero_does_not_look_at_the_style(network: NamedStylizer, photo: Tensor) -> None:
+    one, other = (network.render(photo, network.code(name), 0.0) for name in ("wave", "night"))
+    assert torch.equal(one, other)
+    assert not torch.allclose(network.render(photo, network.code("wave")), one)
 
 
 @pytest.mark.parametrize("strength", [1.0, 0.7])
@@ -169,12 +167,10 @@ def test_normalizer_is_an_option_and_a_switch(normalizer: str, photo: Tensor) ->
 
 
 def test_gradients_of_a_style_stay_in_its_rows(photo: Tensor) -> None:
-    """The row of the style and, below full strength, that of the photo; and every shared weight."""
     network = MultiStyleNetwork(STYLES, width=8, blocks=1)
-    network.render(photo, network.code("night"), 0.5).square().mean().backward()
+    network.render(photo, network.code("night")).square().mean().backward()
     for norm in network.norms:
-        touched = norm.modulator.weight.grad.abs().sum(1) > 0
-        assert touched.tolist() == [True, False, True, False]
+        assert (norm.modulator.weight.grad.abs().sum(1) > 0).tolist() == [False, True, False]
     shared = [value for name, value in network.named_parameters() if ".modulator." not in name]
     assert all(value.grad is not None for value in shared)
 

@@ -1,10 +1,14 @@
 """Pieces that several networks share."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad
 
-__all__ = ["ReflectConv2d", "reflect_conv", "toward"]
+from styleapp.norms import Code
+
+__all__ = ["ReflectConv2d", "beyond", "faded", "reflect_conv", "toward"]
 
 BORDER_FROM = 192
 """Shorter side of the features from which correcting a border is quicker than a padded copy of all of them."""
@@ -64,3 +68,18 @@ def toward(x: Tensor, restyled: Tensor, strength: float | Tensor) -> Tensor:
     if isinstance(strength, float) and strength == 1.0:
         return restyled
     return torch.lerp(x, restyled, strength)
+
+
+def faded(photo: Tensor, painting: Tensor, strength: float | Tensor) -> Tensor:
+    """From the photo (strength 0) to its painting (1 and above); also one strength a sample (N×1×1×1)."""
+    if isinstance(strength, Tensor):
+        return torch.lerp(photo, painting, strength.clamp(max=1))
+    return painting if strength >= 1 else torch.lerp(photo, painting, strength)
+
+
+def beyond(own: Code, code: Code | Sequence[Code], strength: float) -> Code | list[Code]:
+    """Codes that go on in the direction from a plain one, by a strength above 1; regions stay."""
+    if not isinstance(code, Code):
+        return [beyond(own, one, strength) for one in code]  # type: ignore[misc]
+    gamma, beta = torch.lerp(own.gamma, code.gamma, strength), torch.lerp(own.beta, code.beta, strength)
+    return Code(gamma, beta, code.region)

@@ -11,14 +11,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, relu
 
-from styleapp.models.blocks import ReflectConv2d, toward
+from styleapp.models.blocks import ReflectConv2d, beyond, faded
 from styleapp.models.cells import CELL, CHANNELS, folded, margined, trimmed, with_margin
 from styleapp.models.subpixel import picture_head
 from styleapp.norms import Code, build_norm, mean_deviation, split_code
 
 __all__ = ["MicroStylizer", "ResidualBlock", "StyleSignal"]
 
-SMALLEST_STYLE = 32
+SMALLEST_STYLE, LARGEST_STYLE = 32, 512
 
 
 class ResidualBlock(nn.Module):
@@ -121,18 +121,25 @@ class MicroStylizer(nn.Module):
         Args:
             photo: N×3×H×W, RGB in [0, 1], sides multiples of :attr:`stride`, above 8.
             code: from :meth:`code`, or several with regions that cover the photo.
-            strength: 0 gives back the photo as the network can draw it, 1 is the style, more exaggerates; also one
-                value a sample (N×1×1×1).
+            strength: 0 is the photo, 1 its painting, between them one fades into the other; more goes beyond the style,
+                away from the photo's own code. Also one value a sample (N×1×1×1), up to 1.
 
         Returns:
             N×3×H×W, RGB about [0, 1], not clamped.
         """
+        if isinstance(strength, float) and strength > 1:
+            code = beyond(self.code(shrunk(photo)), code, strength)
         codes = split_code(with_margin(code, photo.shape[-2:]), [self.width] * len(self.blocks))
         x = self.entry(folded(margined(photo)))  # N×C×h×w, h = H/4 + 4
         for block, norm, at_depth in zip(self.blocks, self.norms, codes, strict=True):
-            x = block(x)  # N×C×h×w
-            x = toward(x, norm(x, at_depth), strength)
-        return trimmed(self.head(x))  # N×3×H×W
+            x = norm(block(x), at_depth)  # N×C×h×w
+        return faded(photo, trimmed(self.head(x)), strength)  # N×3×H×W
+
+
+def shrunk(photo: Tensor) -> Tensor:
+    """At most 512 pixels at its short side: enough to see what a photo's own style is."""
+    scale = LARGEST_STYLE / min(photo.shape[-2:])
+    return interpolate(photo, scale_factor=scale, mode="bilinear", antialias=True) if scale < 1 else photo
 
 
 def fitted(style: Tensor) -> Tensor:

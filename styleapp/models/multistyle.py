@@ -3,15 +3,14 @@
 All styles share the convolutions; a style is nothing but its row of scales and shifts in the table of every norm.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu, sigmoid
 
-from styleapp.models.blocks import ReflectConv2d, toward
+from styleapp.models.blocks import ReflectConv2d, beyond, faded
 from styleapp.models.cells import CELL, CHANNELS, folded, margined, trimmed, with_margin
 from styleapp.models.subpixel import picture_head
 from styleapp.norms import Code, NormLayer, blend_codes, build_norm, join_codes, split_code
@@ -97,25 +96,24 @@ class NamedStylizer(nn.Module):
         Args:
             photo: N×3×H×W, RGB in [0, 1], sides multiples of :attr:`stride`, above 8.
             code: from :meth:`code`, or several with regions that cover the photo.
-            strength: how far each norm goes: 0 leaves the photo as the network can draw it, 1 is the style, more
-                exaggerates; also one value a sample (N×1×1×1).
+            strength: 0 is the photo, 1 its painting, between them one fades into the other; more goes beyond the style,
+                away from the mean of all styles. Also one value a sample (N×1×1×1), up to 1.
 
         Returns:
             N×3×H×W, RGB about [0, 1], not clamped.
         """
+        if isinstance(strength, float) and strength > 1:
+            mean = self.code(torch.full((1, len(self.styles)), 1 / len(self.styles)))
+            code = beyond(mean, code, strength)
+        return faded(photo, self.paint(photo, code), strength)
+
+    def paint(self, photo: Tensor, code: Code | Sequence[Code]) -> Tensor:
+        """The photo in a style at full strength."""
         raise NotImplementedError
 
-    def steps(self, code: Code | Sequence[Code], strength: float | Tensor) -> "Iterator[Restyle]":
-        """What to do at each norm, in order."""
-        for norm, own in zip(self.norms, split_code(code, [norm.num_features for norm in self.norms]), strict=True):
-            yield partial(_restyled, norm, own, strength)
-
-
-Restyle = Callable[[Tensor], Tensor]
-
-
-def _restyled(norm: NormLayer, code: Code | list[Code], strength: float | Tensor, x: Tensor) -> Tensor:
-    return toward(x, norm(x, code), strength)
+    def codes_in_order(self, code: Code | Sequence[Code]) -> Iterator[Code | list[Code]]:
+        """The part of each norm."""
+        return iter(split_code(code, [norm.num_features for norm in self.norms]))
 
 
 class ConditionalBlock(nn.Module):
@@ -127,9 +125,9 @@ class ConditionalBlock(nn.Module):
         self.first, self.first_norm = first, first_norm
         self.second, self.second_norm = second, second_norm
 
-    def forward(self, x: Tensor, steps: Iterator[Restyle]) -> Tensor:
-        inner = relu(next(steps)(self.first(x)))  # N×C×h×w
-        return x + next(steps)(self.second(inner))  # N×C×h×w
+    def forward(self, x: Tensor, codes: Iterator[Code | list[Code]]) -> Tensor:
+        inner = relu(self.first_norm(self.first(x), next(codes)))  # N×C×h×w
+        return x + self.second_norm(self.second(inner), next(codes))  # N×C×h×w
 
 
 class MultiStyleNetwork(NamedStylizer):
@@ -158,11 +156,11 @@ class MultiStyleNetwork(NamedStylizer):
     def options(self) -> dict[str, Any]:
         return {**super().options(), "width": self.width, "blocks": len(self.blocks)}
 
-    def render(self, photo: Tensor, code: Code | Sequence[Code], strength: float | Tensor = 1.0) -> Tensor:
-        steps = self.steps(with_margin(code, photo.shape[-2:]), strength)
-        x = relu(next(steps)(self.entry(folded(margined(photo)))))  # N×C×h×w, h = H/4 + 4
+    def paint(self, photo: Tensor, code: Code | Sequence[Code]) -> Tensor:
+        codes = self.codes_in_order(with_margin(code, photo.shape[-2:]))
+        x = relu(self.entry_norm(self.entry(folded(margined(photo))), next(codes)))  # N×C×h×w, h = H/4 + 4
         for block in self.blocks:
-            x = block(x, steps)  # N×C×h×w
+            x = block(x, codes)  # N×C×h×w
         return trimmed(self.head(x))  # N×3×H×W
 
 
@@ -195,12 +193,12 @@ class PaperMultiStyleNetwork(NamedStylizer):
             nn.init.normal_(conv.weight, std=0.01)  # type: ignore[arg-type]
         return convs
 
-    def render(self, photo: Tensor, code: Code | Sequence[Code], strength: float | Tensor = 1.0) -> Tensor:
-        steps, x = self.steps(code, strength), photo
-        for conv in self.down:
-            x = relu(next(steps)(conv(x)))  # N×C×h×w
+    def paint(self, photo: Tensor, code: Code | Sequence[Code]) -> Tensor:
+        codes, x = self.codes_in_order(code), photo
+        for conv, norm in zip(self.down, self.down_norms, strict=True):
+            x = relu(norm(conv(x), next(codes)))  # N×C×h×w
         for block in self.blocks:
-            x = block(x, steps)  # N×128×H/4×W/4
-        for conv in self.up[:2]:
-            x = relu(next(steps)(conv(interpolate(x, scale_factor=2.0, mode="nearest"))))  # N×C×h×w
-        return sigmoid(next(steps)(self.up[2](x)))  # N×3×H×W
+            x = block(x, codes)  # N×128×H/4×W/4
+        for conv, norm in zip(self.up[:2], self.up_norms[:2], strict=True):
+            x = relu(norm(conv(interpolate(x, scale_factor=2.0, mode="nearest")), next(codes)))  # N×C×h×w
+        return sigmoid(self.up_norms[2](self.up[2](x), next(codes)))  # N×3×H×W

@@ -164,7 +164,7 @@ class _Lesson:
 
     def take_step(self, crops: Tensor, features: Tensor) -> None:
         """Adam on the row alone: the network's own parameters are not asked for gradients."""
-        output = self.network.render(crops, Code(self.gamma, self.beta))  # N×3×S×S
+        output = self.network.paint(crops, Code(self.gamma, self.beta))  # N×3×S×S
         encoded = self.encoder(output, STYLE_TAPS)
         theirs = [Moments(*(part.expand(len(crops), -1, -1, -1) for part in one)) for one in self.moments]
         style = style_loss(style_moments(encoded), theirs)

@@ -6,8 +6,8 @@ from torch import Tensor
 from torch.nn.functional import pixel_unshuffle
 
 from benchmarks.tiles import in_tiles, statistics_of
-from styleapp.models.micro import MicroStylizer, StyleSignal, fitted, folded
-from styleapp.norms import NORMALIZERS, Code, blend_codes, switch_norms
+from styleapp.models.micro import MicroStylizer, StyleSignal, fitted, folded, shrunk
+from styleapp.norms import NORMALIZERS, Code, blend_codes, switch_norms, switched_norms
 from styleapp.pipelines.images import to_tensor
 
 
@@ -60,14 +60,26 @@ def test_flat_photo_has_no_grid(network: MicroStylizer, style: Tensor) -> None:
     assert spectrum.max() < 1e-5
 
 
-def test_strength_zero_does_not_look_at_the_style(network: MicroStylizer, photo: Tensor, style: Tensor) -> None:
-    one, other = network.code(style), network.code(1 - style)
-    assert torch.equal(network.render(photo, one, 0.0), network.render(photo, other, 0.0))
-    assert not torch.allclose(network.render(photo, one), network.render(photo, other))
+def test_strength_fades_from_the_photo_to_the_painting(network: MicroStylizer, photo: Tensor, style: Tensor) -> None:
+    code = network.code(style)
+    painting = network.render(photo, code)
+    assert torch.equal(network.render(photo, code, 0.0), photo)
+    torch.testing.assert_close(network.render(photo, code, 0.3), 0.7 * photo + 0.3 * painting)
+
+
+def test_strength_above_one_leaves_the_photos_own_code(network: MicroStylizer, photo: Tensor, style: Tensor) -> None:
+    own, code = network.code(photo), network.code(style)
+    further = Code(1.5 * code.gamma - 0.5 * own.gamma, 1.5 * code.beta - 0.5 * own.beta)
+    found = network.render(photo, code, 1.5)
+    torch.testing.assert_close(found, network.render(photo, further), rtol=1e-4, atol=1e-5)
+    whole = Code(code.gamma, code.beta, torch.ones(1, 1, 48, 64))
+    torch.testing.assert_close(network.render(photo, [whole], 1.5), found, rtol=1e-4, atol=1e-5)
+    own_style = network.render(photo, own, 1.5)
+    torch.testing.assert_close(own_style, network.render(photo, own), rtol=1e-4, atol=1e-5)
 
 
 def test_strength_of_each_sample(network: MicroStylizer, photo: Tensor, style: Tensor) -> None:
-    code, strengths = network.code(style), (0.0, 0.4, 1.0, 1.5)
+    code, strengths = network.code(style), (0.0, 0.4, 0.7, 1.0)
     together = network.render(photo.expand(4, -1, -1, -1), code, torch.tensor(strengths).view(4, 1, 1, 1))
     for row, strength in zip(together, strengths, strict=True):
         torch.testing.assert_close(row, network.render(photo, code, strength)[0], rtol=1e-4, atol=1e-5)
@@ -88,7 +100,8 @@ def test_regions_and_mixtures_use_the_same_code(network: MicroStylizer, photo: T
 def test_shift_of_the_photo_by_a_cell_shifts_the_picture(network: MicroStylizer, style: Tensor) -> None:
     """Away from borders; without norms, because their statistics are of the whole picture."""
     tile, code = torch.rand(1, 3, 32, 32).repeat(1, 1, 8, 8), network.code(style)
-    plain, moved = (network.render(x, code, 0.0) for x in (tile, tile.roll((4, 8), dims=(2, 3))))
+    with switched_norms(network, "none"):
+        plain, moved = (network.render(x, code) for x in (tile, tile.roll((4, 8), dims=(2, 3))))
     inside = slice(112, 144)  # a pixel depends on 84 pixels around it at most
     expected = plain.roll((4, 8), dims=(2, 3))[..., inside, inside]
     torch.testing.assert_close(moved[..., inside, inside], expected, rtol=1e-4, atol=1e-5)
@@ -127,6 +140,12 @@ def test_folded_picture() -> None:
     picture = torch.rand(2, 3, 8, 12)
     assert torch.equal(folded(picture), pixel_unshuffle(picture * 2 - 1, 4))
     assert folded(picture).is_contiguous(memory_format=torch.channels_last)
+
+
+def test_own_style_is_looked_at_in_small() -> None:
+    assert shrunk(torch.rand(1, 3, 600, 1200)).shape == (1, 3, 512, 1024)
+    small = torch.rand(1, 3, 512, 700)
+    assert shrunk(small) is small
 
 
 def test_fitted_style_keeps_its_shape() -> None:

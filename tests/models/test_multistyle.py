@@ -137,13 +137,22 @@ def test_samples_of_a_batch_have_styles_and_strengths_of_their_own(network: Name
         torch.testing.assert_close(row, network.render(photo, network.code(name), strength)[0], rtol=1e-4, atol=1e-5)
 
 
-def test_strength_zero_does_not_look_at_the_style(network: NamedStylizer, photo: Tensor) -> None:
-    one, other = (network.render(photo, network.code(name), 0.0) for name in ("wave", "night"))
-    assert torch.equal(one, other)
-    assert not torch.allclose(network.render(photo, network.code("wave")), one)
+def test_strength_fades_from_the_photo_to_the_painting(network: NamedStylizer, photo: Tensor) -> None:
+    code = network.code("wave")
+    painting = network.render(photo, code)
+    assert torch.equal(painting, network.paint(photo, code))
+    assert torch.equal(network.render(photo, code, 0.0), photo)
+    torch.testing.assert_close(network.render(photo, code, 0.3), 0.7 * photo + 0.3 * painting)
 
 
-@pytest.mark.parametrize("strength", [1.0, 0.7])
+def test_strength_above_one_leaves_the_mean_of_all_styles(network: NamedStylizer, photo: Tensor) -> None:
+    code, mean = network.code("wave"), network.code(dict.fromkeys(STYLES, 1.0))
+    further = Code(1.5 * code.gamma - 0.5 * mean.gamma, 1.5 * code.beta - 0.5 * mean.beta)
+    found = network.render(photo, code, 1.5)
+    torch.testing.assert_close(found, network.paint(photo, further), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("strength", [1.0, 0.7, 1.3])
 def test_regions(network: NamedStylizer, photo: Tensor, strength: float) -> None:
     one, other = network.code("wave"), network.code("night")
     left = torch.zeros(1, 1, 48, 64)

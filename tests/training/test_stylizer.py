@@ -194,7 +194,9 @@ def test_micro_looks_at_the_style_itself(micro: MicroStylizer, batch: PicturePai
 def test_gradients_reach_all_of_micro_and_nothing_else(
     micro: MicroStylizer, batch: PicturePair, checkpoint: Path
 ) -> None:
-    module = StylizerTraining(micro, contrastive_weight=1.0, distillation_weight=1.0, teacher=str(checkpoint))
+    module = StylizerTraining(
+        micro, identity_share=0.0, contrastive_weight=1.0, distillation_weight=1.0, teacher=str(checkpoint)
+    )
     losses = module.losses(module.encode(batch))
     assert {"contrastive", "distillation"} <= losses.keys()
     torch.stack(list(losses.values())).sum().backward()

@@ -28,9 +28,10 @@ def shipped() -> object:
         yield
 
 
-@pytest.fixture(scope="module")
-def pipe() -> StylizePipeline:
-    return StylizePipeline.from_checkpoint("adain", device="cpu")
+@pytest.fixture(scope="module", params=["adain", "micro"])
+def pipe(request: pytest.FixtureRequest) -> StylizePipeline:
+    """Each network that takes any picture as a style."""
+    return StylizePipeline.from_checkpoint(request.param, device="cpu")
 
 
 @pytest.fixture(scope="module")

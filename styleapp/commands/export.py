@@ -75,12 +75,13 @@ def _scores(file: str | None) -> dict[str, Any]:
     try:
         document = json.loads(Path(file).read_text(encoding="utf-8"))
         full = next(row for row in document["rows"] if row["strength"] == 1)
+        psnr = document["psnr_strength_0"]  # null where strength 0 is the photo itself
         return {
             "style_distance": round(full["style_distance"], 4),
             "content_distance": round(full["content_distance"], 4),
             "pairs": document["pairs"],
             "photo_itself_style_distance": round(document["photo_itself"]["style_distance"], 4),
-            "psnr_strength_0": round(document["psnr_strength_0"], 2),
+            "psnr_strength_0": None if psnr is None else round(psnr, 2),
         }
     except OSError as error:
         raise ValueError(f"{file} cannot be read: {error.strerror or error}") from error

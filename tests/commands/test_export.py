@@ -74,7 +74,14 @@ def test_scores_of_an_evaluation_are_kept(run: Path, tmp_path: Path, shelf: Path
     }
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"rows": []}', json.dumps({**EVALUATION, "psnr_strength_0": None})])
+def test_strength_0_that_is_the_photo_has_no_ratio(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "scores.json").write_text(json.dumps({**EVALUATION, "psnr_strength_0": None}))
+    output = tmp_path / "mine.safetensors"
+    assert main(["export", str(run), "-o", str(output), "--scores", str(tmp_path / "scores.json")]) == 0
+    assert read_card(output).scores["psnr_strength_0"] is None
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"rows": []}', json.dumps({**EVALUATION, "psnr_strength_0": "20"})])
 def test_scores_of_another_kind(run: Path, tmp_path: Path, text: str, refused: Callable[..., str]) -> None:
     (tmp_path / "scores.json").write_text(text)
     line = refused("export", run, "-o", tmp_path / "mine.safetensors", "--scores", tmp_path / "scores.json")

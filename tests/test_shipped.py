@@ -128,3 +128,19 @@ def test_flat_picture_gets_no_frame(pipe: StylizePipeline) -> None:
         output = pipe.network.render(flat, pipe.network.code(crop(sample_style("watercolour")))).clamp(0, 1)
     border = torch.cat([output[..., :4, :].flatten(2), output[..., -4:, :].flatten(2)], dim=2).mean(2)
     assert (border - output[..., 32:-32, 32:-32].mean((2, 3))).abs().max() < 8 / 255
+
+
+@pytest.mark.parametrize("style", ["oil", "halftone", "ink_wash", "mosaic"])
+@pytest.mark.parametrize("direction", ["across", "down", "diagonal"])
+def test_ramp_gets_no_grid_from_the_cells_of_micro(style: str, direction: str) -> None:
+    """Waves of 4 and of 2 pixels, the periods of its cells, are below one step of 256."""
+    down, across = torch.meshgrid(torch.linspace(0, 1, SIDE), torch.linspace(0, 1, SIDE), indexing="ij")
+    ramp = {"across": across, "down": down, "diagonal": (across + down) / 2}[direction]
+    network = StylizePipeline.from_checkpoint("micro", device="cpu").network
+    with torch.inference_mode():
+        output = network.render(ramp.repeat(1, 3, 1, 1), network.code(crop(sample_style(style))))
+    middle = output.mean(1)[0, 32:-32, 32:-32]  # 192×192, away from the border
+    waves = 2 * torch.fft.fft2(middle - middle.mean()).abs() / middle.numel()
+    for period in (2, 4):
+        step = middle.shape[0] // period
+        assert max(waves[step, 0], waves[0, step], waves[step, step]) < 1 / 255

@@ -78,7 +78,7 @@ class MicroStylizer(nn.Module):
     stride = CELL
     """Sides of a photo must be multiples of this for the output to have the photo's size."""
 
-    bytes_per_pixel = 300
+    bytes_per_pixel = 150
     """Peak memory of rendering a large picture, above the idle process, rounded up (``styleapp benchmark``)."""
 
     def __init__(

@@ -1,6 +1,7 @@
 """Networks as files: fp16 safetensors with JSON metadata, and the manifest of the ones that are shipped."""
 
 import hashlib
+import inspect
 import json
 import os
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from styleapp.data.files import write_whole
 from styleapp.models.adain import AdaINStylizer
 from styleapp.models.micro import MicroStylizer
 from styleapp.models.multistyle import MultiStyleNetwork, PaperMultiStyleNetwork
@@ -39,8 +41,6 @@ ARCHITECTURES: dict[str, type[nn.Module]] = {
     "multistyle": MultiStyleNetwork,
     "multistyle_paper": PaperMultiStyleNetwork,
 }
-ENCODED = {"adain"}
-"""Architectures that are built around a VGG-19, which is not in the file."""
 
 
 def architecture_of(network: nn.Module) -> str:
@@ -133,7 +133,7 @@ def enter_in_manifest(path: Path) -> bool:
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     entries[path.stem] = {"title": path.stem, **entries.get(path.stem, {}), "file": path.name, "sha256": digest}
     text = json.dumps(entries, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
-    _write_whole(checkpoint_folder() / "manifest.json", text.encode())
+    _write(checkpoint_folder() / "manifest.json", text.encode())
     return True
 
 
@@ -155,20 +155,13 @@ def save_network(path: str | Path, tensors: Mapping[str, Tensor], card: Card) ->
     broken = [name for name, tensor in kept.items() if not bool(torch.isfinite(tensor).all())]
     if broken:
         raise CheckpointError(f"{broken[0]} has values that are not finite in half precision: {target} is not written")
-    _write_whole(target, save(kept, metadata=metadata))
+    _write(target, save(kept, metadata=metadata))
     return target
 
 
-def _write_whole(target: Path, content: bytes) -> None:
-    """In full or not at all: to a temporary file in the same folder, then renamed."""
-    temporary = target.with_name(f".{target.name}.part")
+def _write(target: Path, content: bytes) -> None:
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_bytes(content)
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(target, content)
     except OSError as error:
         raise CheckpointError(f"{target} cannot be written: {error.strerror or error}") from error
 
@@ -221,11 +214,13 @@ def load_network(
     if card.architecture not in ARCHITECTURES or architecture not in (None, card.architecture):
         wanted = architecture or f"one of {', '.join(ARCHITECTURES)}"
         raise CheckpointError(f"{path} holds a network of architecture {card.architecture!r}; {wanted} is needed")
-    parts = {"encoder": _encoder(path, card, encoder)} if card.architecture in ENCODED else {}
+    architecture_class = ARCHITECTURES[card.architecture]
+    encoded = "encoder" in inspect.signature(architecture_class).parameters  # built around a VGG-19
+    parts = {"encoder": _encoder(path, card, encoder)} if encoded else {}
     with safe_open(path, framework="pt") as file:
         stored = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - not a mapping
     try:
-        network = ARCHITECTURES[card.architecture](**parts, **card.options)
+        network = architecture_class(**parts, **card.options)
         own = {name: value for name, value in network.state_dict().items() if name.startswith(ENCODER_PREFIX)}
         network.load_state_dict({**stored, **own})
     except (RuntimeError, TypeError) as error:

@@ -79,13 +79,9 @@ def write_text(path: str, text: str) -> None:
     Raises:
         ValueError: it cannot be written.
     """
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.part")
+    from styleapp.data.files import write_whole
+
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(target)
+        write_whole(Path(path), text.encode())
     except OSError as error:
-        raise ValueError(f"{target} cannot be written: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+        raise ValueError(f"{path} cannot be written: {error.strerror or error}") from error

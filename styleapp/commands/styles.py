@@ -1,7 +1,6 @@
 """``styleapp styles``: what can be asked for by name, and the files of one's own styles."""
 
 import argparse
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,8 +54,8 @@ def _list(bank: "StyleBank", arguments: argparse.Namespace) -> dict[str, Any]:
     from styleapp.checkpoint import find_checkpoint, read_card
 
     known = read_card(find_checkpoint(arguments.checkpoint)).options.get("styles", [])
-    listed = [*({"name": name, "of": arguments.checkpoint} for name in known)]
-    return {"styles": [*listed, *({"name": name, "of": "you"} for name in bank.names())]}
+    owners = [(name, arguments.checkpoint) for name in known] + [(name, "you") for name in bank.names()]
+    return {"styles": [{"name": name, "of": owner} for name, owner in owners]}
 
 
 def _show(bank: "StyleBank", arguments: argparse.Namespace) -> dict[str, Any]:
@@ -70,12 +69,8 @@ def _remove(bank: "StyleBank", arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _export(bank: "StyleBank", arguments: argparse.Namespace) -> dict[str, Any]:
-    bank.entry(arguments.name)  # says so where there is none, or it is damaged
     target = Path(arguments.file)
-    try:
-        shutil.copyfile(bank.path(arguments.name), target)
-    except (OSError, shutil.SameFileError) as error:
-        raise ValueError(f"{target} cannot be written: {error}") from error
+    bank.give(arguments.name, target)
     return {"exported": arguments.name, "file": str(target)}
 
 

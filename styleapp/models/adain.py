@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu_
 
-from styleapp.models.blocks import ReflectConv2d, toward
+from styleapp.models.blocks import ReflectConv2d
 from styleapp.models.vgg import VGG19, load_vgg19
 from styleapp.norms import Code, build_norm, style_code
 
@@ -104,4 +105,4 @@ class AdaINStylizer(nn.Module):
 
     def transfer(self, features: Tensor, code: Code | Sequence[Code], strength: float | Tensor = 1.0) -> Tensor:
         """The target of the decoder: AdaIN, mixed with the photo's own features."""
-        return toward(features, self.adain(features, code), strength)  # N×512×H/8×W/8
+        return torch.lerp(features, self.adain(features, code), strength)  # N×512×H/8×W/8

@@ -8,7 +8,7 @@ from torch.nn.functional import conv2d, pad
 
 from styleapp.norms import Code
 
-__all__ = ["ReflectConv2d", "beyond", "faded", "reflect_conv", "toward"]
+__all__ = ["ReflectConv2d", "beyond", "faded", "reflect_conv"]
 
 BORDER_FROM = 192
 """Shorter side of the features from which correcting a border is quicker than a padded copy of all of them."""
@@ -57,17 +57,6 @@ class ReflectConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         return reflect_conv(x, self.weight, self.bias)  # N×C'×H×W
-
-
-def toward(x: Tensor, restyled: Tensor, strength: float | Tensor) -> Tensor:
-    """The way from features to restyled features: 0 is the first, 1 the second, more goes beyond.
-
-    Args:
-        strength: one value, or one a sample (N×1×1×1).
-    """
-    if isinstance(strength, float) and strength == 1.0:
-        return restyled
-    return torch.lerp(x, restyled, strength)
 
 
 def faded(photo: Tensor, painting: Tensor, strength: float | Tensor) -> Tensor:

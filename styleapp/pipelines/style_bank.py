@@ -14,6 +14,7 @@ from PIL import Image
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from styleapp.data.files import write_whole
 from styleapp.models.multistyle import NamedStylizer
 from styleapp.norms import Code
 
@@ -131,17 +132,23 @@ class StyleBank:
 
     def _write(self, name: str, content: bytes) -> Path:
         target = self.path(name)
-        temporary = target.with_name(f".{target.name}.part")
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            try:
-                temporary.write_bytes(content)
-                temporary.replace(target)
-            finally:
-                temporary.unlink(missing_ok=True)
+            write_whole(target, content)
         except OSError as error:
             raise BankError(f"{target} cannot be written: {error.strerror or error}") from error
         return target
+
+    def give(self, name: str, file: Path) -> None:
+        """Copies a style to a file that another bank can take.
+
+        Raises:
+            BankError: there is none, it is damaged, or the file cannot be written.
+        """
+        self.entry(name)
+        try:
+            write_whole(file, self.path(name).read_bytes())
+        except OSError as error:
+            raise BankError(f"{file} cannot be written: {error.strerror or error}") from error
 
     def entry(self, name: str) -> Entry:
         """What a file says, without its numbers.

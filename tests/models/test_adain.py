@@ -10,16 +10,6 @@ from styleapp.norms import Code, adaptive_instance_norm
 from styleapp.pipelines.images import to_tensor
 
 
-@pytest.fixture(scope="module")
-def photo(draw_photo) -> Tensor:
-    return to_tensor(draw_photo(64, 48))
-
-
-@pytest.fixture(scope="module")
-def style(draw_style) -> Tensor:
-    return to_tensor(draw_style(40, 56))
-
-
 def test_decoder_parameters() -> None:
     decoder = AdaINDecoder()
     assert sum(parameter.numel() for parameter in decoder.parameters()) == 3_505_219

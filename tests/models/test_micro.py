@@ -18,16 +18,6 @@ def network() -> MicroStylizer:
         return MicroStylizer().eval().requires_grad_(False)
 
 
-@pytest.fixture(scope="module")
-def photo(draw_photo) -> Tensor:
-    return to_tensor(draw_photo(64, 48))
-
-
-@pytest.fixture(scope="module")
-def style(draw_style) -> Tensor:
-    return to_tensor(draw_style(40, 56))
-
-
 def test_parameters(network: MicroStylizer) -> None:
     assert sum(parameter.numel() for parameter in network.parameters()) == 598_227  # at most 0.8 million
 

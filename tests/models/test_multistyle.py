@@ -6,7 +6,6 @@ from torch import Tensor
 
 from styleapp.models.multistyle import MultiStyleNetwork, NamedStylizer, PaperMultiStyleNetwork
 from styleapp.norms import NORMALIZERS, Code, build_norm, switch_norms
-from styleapp.pipelines.images import to_tensor
 
 STYLES = ("wave", "night", "scream")
 NETWORKS = {"fast": MultiStyleNetwork, "paper": PaperMultiStyleNetwork}
@@ -26,11 +25,6 @@ def _built(kind: str, **options: object) -> NamedStylizer:
 @pytest.fixture(scope="module", params=NETWORKS)
 def network(request: pytest.FixtureRequest) -> NamedStylizer:
     return _built(request.param)
-
-
-@pytest.fixture(scope="module")
-def photo(draw_photo) -> Tensor:
-    return to_tensor(draw_photo(64, 48))
 
 
 def _sizes(network: NamedStylizer) -> tuple[int, int]:

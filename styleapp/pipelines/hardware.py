@@ -7,6 +7,8 @@ import torch
 
 __all__ = ["best_device", "free_memory", "hardware_name", "is_out_of_memory", "synchronize"]
 
+MEMORY = Path("/proc/meminfo")
+
 
 def best_device(name: str = "auto") -> torch.device:
     """The device of a name; ``auto`` is the GPU where there is one.
@@ -50,9 +52,8 @@ def free_memory(device: torch.device) -> int | None:
     """Bytes that a program can still take: of the GPU, or of the machine (Linux); ``None`` where nobody tells."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    table = Path("/proc/meminfo")
-    if table.is_file():
-        for line in table.read_text(encoding="utf-8").splitlines():
+    if MEMORY.is_file():
+        for line in MEMORY.read_text(encoding="utf-8").splitlines():
             if line.startswith("MemAvailable:"):
                 return int(line.split()[1]) * 1024
     return None

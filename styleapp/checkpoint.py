@@ -69,6 +69,8 @@ class Card:
         encoder: the encoder that it was trained with; no other may be used.
         record: how it was trained (data, steps, seed, device, wall time, commit).
         scores: measured values by name.
+        styles: of a network with named styles what is known of each: title, artist, year, licence, thumbnail (see
+            :mod:`styleapp.thumbnails`).
     """
 
     architecture: str
@@ -76,6 +78,7 @@ class Card:
     encoder: EncoderIdentity | None = None
     record: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, Any] = field(default_factory=dict)
+    styles: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 def checkpoint_folder() -> Path:

@@ -17,7 +17,7 @@ ROOMS = (
     ("styleapp.data",),
     ("styleapp.norms",),
     ("styleapp.models",),
-    ("styleapp.losses", "styleapp.scores"),
+    ("styleapp.losses", "styleapp.scores", "styleapp.thumbnails"),
     ("styleapp.checkpoint",),
     ("styleapp.training",),
     ("styleapp.pipelines",),

@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
                 raise
     assert last is not None
     record = {"steps": last.step, "style_distance": round(last.style_distance, 4), "device": device.type}
-    path = bank.save(name, last.code, network, picture, record)
+    path = bank.save(name, last.code, network, record)
     if arguments.json:
         print_json({"name": name, "file": str(path), **record})
     else:

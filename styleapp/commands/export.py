@@ -17,10 +17,12 @@ EXAMPLES = """  styleapp export runs/adain -o mine.safetensors
   styleapp evaluate photos/ styles/ --held-out --checkpoint mine.safetensors --json > scores.json
   styleapp export runs/adain -o mine.safetensors --scores scores.json
   styleapp export runs/adain_refine -o mine.safetensors --blend adain 0.15
+  styleapp export runs/multistyle -o mine.safetensors --styles configs/named_styles.json
 
 exit status: 0 fine, 2 bad input"""
 
 SUFFIX = ".safetensors"
+STYLE_FACTS = ("title", "artist", "year", "licence")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--blend", nargs=2, metavar=("NAME", "SHARE"),
         help="weighted mean with another checkpoint, SHARE of which is 0 to 1, e.g. the one that training started from",
+    )  # fmt: skip
+    parser.add_argument(
+        "--styles", metavar="FILE",
+        help="of named styles: a JSON object of title, artist, year and licence by name, to be kept in the file's card",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print one JSON document with the checkpoint's card")
 
@@ -45,7 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
     from styleapp.checkpoint import enter_in_manifest, read_card
     from styleapp.training.export import export_run
 
-    export_run(arguments.run, output, _scores(arguments.scores), _blend(arguments.blend))
+    given = _scores(arguments.scores), _blend(arguments.blend), _styles(arguments.styles)
+    export_run(arguments.run, output, *given)
     listed = enter_in_manifest(output)
     card = read_card(output)
     megabytes = output.stat().st_size / 1e6
@@ -66,6 +73,19 @@ def _blend(given: list[str] | None) -> tuple[str, float] | None:
         return name, float(share)
     except ValueError:
         raise ValueError(f"--blend takes a checkpoint and its share from 0 to 1, got {share}") from None
+
+
+def _styles(file: str | None) -> dict[str, dict[str, str]] | None:
+    if file is None:
+        return None
+    try:
+        document = json.loads(Path(file).read_text(encoding="utf-8"))
+        return {name: {key: str(facts[key]) for key in STYLE_FACTS} for name, facts in document.items()}
+    except OSError as error:
+        raise ValueError(f"{file} cannot be read: {error.strerror or error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        facts = ", ".join(STYLE_FACTS)
+        raise ValueError(f"{file} must be a JSON object that gives each style's {facts}: {error}") from error
 
 
 def _scores(file: str | None) -> dict[str, Any]:

@@ -4,6 +4,7 @@ All styles share the convolutions; a style is nothing but its row of scales and 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from typing import Any, ClassVar, cast
 
 import torch
@@ -54,6 +55,12 @@ class NamedStylizer(nn.Module):
             raise ValueError(f"the network has a style called {name!r} from the beginning: choose another name")
         split_code(code, [norm.num_features for norm in self.norms])  # raises where it does not fit
         self.learned[name] = code
+
+    def without_learned(self) -> "NamedStylizer":
+        """The same weights, and no styles that were learned later: two users need not know of each other's."""
+        twin = copy(self)
+        twin.learned = {}
+        return twin
 
     def options(self) -> dict[str, Any]:
         """What is needed to build this network again."""

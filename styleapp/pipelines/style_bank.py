@@ -5,10 +5,10 @@ import json
 import os
 import re
 from dataclasses import asdict, dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from PIL import Image
 from safetensors import SafetensorError, safe_open
@@ -17,12 +17,12 @@ from safetensors.torch import save
 from styleapp.data.files import write_whole
 from styleapp.models.multistyle import NamedStylizer
 from styleapp.norms import Code
+from styleapp.thumbnails import jpeg, thumbnail
 
 __all__ = ["BankError", "Entry", "StyleBank", "bank_folder", "fingerprint"]
 
 FORMAT = 1
 SUFFIX = ".safetensors"
-THUMBNAIL = 96
 NAME = re.compile(r"[\w][\w .,()'-]{0,79}")
 
 
@@ -92,20 +92,19 @@ class StyleBank:
         name: str,
         code: Code,
         network: NamedStylizer,
-        thumbnail: Image.Image,
         record: dict[str, Any] | None = None,
     ) -> Path:
-        """Writes a style in full or not at all; one of the same name is replaced.
+        """Writes a style in full or not at all, with a thumbnail; one of the same name is replaced.
 
         Raises:
             BankError: the name is the network's own or no name for a file, or the file cannot be written.
         """
         self.check(name, network)
-        small = thumbnail.convert("RGB").resize((THUMBNAIL, THUMBNAIL))
+        drawn = bytearray(jpeg(thumbnail(network, code)))
         tensors = {
             "gamma": code.gamma.float().cpu().contiguous(),
             "beta": code.beta.float().cpu().contiguous(),
-            "thumbnail": torch.from_numpy(np.array(small)),  # H×W×3
+            "thumbnail": torch.frombuffer(drawn, dtype=torch.uint8),
         }
         card = json.dumps(asdict(Entry(name, fingerprint(network), record or {})))
         return self._write(name, save(tensors, metadata={"format": str(FORMAT), "style": card}))
@@ -159,8 +158,8 @@ class StyleBank:
         return self._read(name)[0]
 
     def thumbnail(self, name: str) -> Image.Image:
-        """A small picture of the style."""
-        return Image.fromarray(self._read(name)[1]["thumbnail"].numpy())
+        """The sample landscape in the style."""
+        return Image.open(BytesIO(self._read(name)[1]["thumbnail"].numpy().tobytes())).convert("RGB")
 
     def load(self, name: str, network: NamedStylizer) -> Code:
         """The code of a style, for the network that it was learned for.

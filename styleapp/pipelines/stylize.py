@@ -74,6 +74,7 @@ class StylizePipeline:
     def __init__(self, network: Stylizer, card: Card, digest: str = "", device: str = "cpu") -> None:
         self.network, self.card, self.digest, self.device = network, card, digest, torch.device(device)
         self._codes: OrderedDict[str, Code] = OrderedDict()
+        self.bank: StyleBank | None = None
         self.unusable: dict[str, str] = {}  # styles of the user's bank, and why the network cannot have them
 
     @classmethod
@@ -97,9 +98,16 @@ class StylizePipeline:
             pipeline.use_bank(StyleBank())
         return pipeline
 
+    def with_bank(self, bank: StyleBank) -> "StylizePipeline":
+        """The same network with the styles of this bank instead of another's."""
+        twin = cast(Stylizer, cast(NamedStylizer, self.network).without_learned())
+        pipeline = StylizePipeline(twin, self.card, self.digest, str(self.device))
+        pipeline.use_bank(bank)
+        return pipeline
+
     def use_bank(self, bank: StyleBank) -> None:
         """Adds the styles of a bank to the network's own; those that it cannot have say why when they are asked for."""
-        network = cast(NamedStylizer, self.network)
+        network, self.bank = cast(NamedStylizer, self.network), bank
         for name in bank.names():
             try:
                 code = bank.load(name, network)

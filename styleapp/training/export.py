@@ -1,5 +1,6 @@
 """From a training run to a file that pipelines load."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,10 @@ import torch
 import yaml
 from torch import Tensor
 
-from styleapp.checkpoint import Card, CheckpointError, load_network, save_network
+from styleapp.checkpoint import ARCHITECTURES, Card, CheckpointError, load_network, save_network
+from styleapp.models.multistyle import NamedStylizer
 from styleapp.models.vgg import EncoderIdentity
+from styleapp.thumbnails import thumbnail, to_text
 
 __all__ = ["export_run", "find_training_checkpoint"]
 
@@ -36,6 +39,7 @@ def export_run(
     output: str | Path,
     scores: dict[str, Any] | None = None,
     blend: tuple[str, float] | None = None,
+    styles: dict[str, dict[str, str]] | None = None,
 ) -> Path:
     """Writes the serving file of a run: averaged weights in half precision with their record, without the encoder.
 
@@ -45,10 +49,12 @@ def export_run(
         scores: measured values for the card.
         blend: a checkpoint by name or path, usually the one that the run started from, and its share in the written
             weights, 0 to 1. Between two that are close the losses change smoothly, so a trade can be chosen afterwards.
+        styles: of a network with named styles, what is known of each (title, artist, year, licence); the thumbnail is
+            painted here.
 
     Raises:
         CheckpointError: no checkpoint found, or it is not one of a network that can be served, or the one to blend
-            with is of another architecture or encoder, or its share is out of range.
+            with is of another architecture or encoder, or its share is out of range, or a described style is unknown.
     """
     path = find_training_checkpoint(run)
     try:
@@ -70,7 +76,25 @@ def export_run(
         tensors = _blended(tensors, other, share, Card(architecture["name"], architecture["options"], encoder))
         record |= {"blended_with": Path(other).stem, "blended_share": share}
     card = Card(architecture["name"], architecture["options"], encoder, record, scores or {})
+    if styles is not None:
+        card = replace(card, styles=_illustrated(card, tensors, styles))
     return save_network(output, tensors, card)
+
+
+def _illustrated(
+    card: Card, tensors: dict[str, Tensor], styles: dict[str, dict[str, str]]
+) -> dict[str, dict[str, str]]:
+    """The facts about each style of the network with a thumbnail."""
+    named = ARCHITECTURES[card.architecture]
+    if not issubclass(named, NamedStylizer):
+        raise CheckpointError(f"a network of architecture {card.architecture!r} has no named styles to describe")
+    network = named(**card.options)
+    unknown = sorted(set(styles) - set(network.styles))
+    if unknown:
+        raise CheckpointError(f"{unknown[0]!r} is described, but the network's styles are {', '.join(network.styles)}")
+    network.load_state_dict(tensors)
+    network.eval().requires_grad_(False)
+    return {name: {**styles.get(name, {}), "thumbnail": to_text(thumbnail(network, name))} for name in network.styles}
 
 
 def _blended(tensors: dict[str, Tensor], other: str, share: float, card: Card) -> dict[str, Tensor]:

@@ -12,6 +12,7 @@ import torch
 from styleapp.checkpoint import Card, CheckpointError, load_network, manifest, read_card, save_network
 from styleapp.cli import main
 from styleapp.models.adain import AdaINDecoder
+from styleapp.thumbnails import from_text
 
 ROW = {"style_distance": 0.04567, "content_distance": 0.7, "seconds": 0.2}
 EVALUATION = {
@@ -98,3 +99,49 @@ def test_values_that_half_precision_cannot_hold(tmp_path: Path) -> None:
 def test_blend_needs_a_number(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert main(["export", str(run), "-o", str(tmp_path / "x.safetensors"), "--blend", "adain", "half"]) == 2
     assert "its share from 0 to 1, got half" in capsys.readouterr().err
+
+
+@pytest.fixture
+def named_run(named_checkpoint: Path, tmp_path: Path) -> Path:
+    """A training checkpoint of the network in the fixture."""
+    network, card, _ = load_network(named_checkpoint)
+    state = {f"network.{name}": value for name, value in network.state_dict().items()}
+    architecture = {"name": card.architecture, "options": card.options}
+    torch.save({"state_dict": state, "global_step": 7, "architecture": architecture}, tmp_path / "named.ckpt")
+    return tmp_path / "named.ckpt"
+
+
+FACTS = {"title": "Wave", "artist": "Hokusai", "year": "1831", "licence": "public domain"}
+
+
+def test_styles_are_described_and_illustrated(named_run: Path, tmp_path: Path) -> None:
+    (tmp_path / "styles.json").write_text(json.dumps({"wave": FACTS}))
+    output = tmp_path / "mine.safetensors"
+    assert main(["export", str(named_run), "-o", str(output), "--styles", str(tmp_path / "styles.json")]) == 0
+    styles = read_card(output).styles
+    assert list(styles) == ["wave", "night", "scream"]
+    assert {key: value for key, value in styles["wave"].items() if key != "thumbnail"} == FACTS
+    assert list(styles["night"]) == ["thumbnail"]
+    assert from_text(styles["wave"]["thumbnail"]).tobytes() != from_text(styles["night"]["thumbnail"]).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[1]", "must be a JSON object that gives each style's title, artist, year, licence"),
+        ('{"wave": {"title": "Wave"}}', "must be a JSON object that gives each style's title, artist, year, licence"),
+        ("not JSON", "must be a JSON object"),
+        (json.dumps({"dawn": FACTS}), "'dawn' is described, but the network's styles are wave, night, scream"),
+    ],
+)
+def test_descriptions_that_are_none(named_run: Path, tmp_path: Path, refused, text: str, sentence: str) -> None:
+    (tmp_path / "styles.json").write_text(text)
+    output = tmp_path / "mine.safetensors"
+    assert sentence in refused("export", named_run, "-o", output, "--styles", tmp_path / "styles.json")
+    assert not output.exists()
+
+
+def test_only_named_styles_can_be_described(run: Path, tmp_path: Path, refused) -> None:
+    (tmp_path / "styles.json").write_text("{}")
+    said = refused("export", run, "-o", tmp_path / "mine.safetensors", "--styles", tmp_path / "styles.json")
+    assert "'adain' has no named styles to describe" in said

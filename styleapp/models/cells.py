@@ -20,9 +20,13 @@ MARGIN = 2 * CELL
 
 
 def folded(picture: Tensor) -> Tensor:
-    """RGB in [0, 1] (N×3×H×W, sides multiples of 4) as values from −1 to 1 of cells: N×48×H/4×W/4, channels-last."""
-    grid = picture.unflatten(3, (-1, CELL)).unflatten(2, (-1, CELL))  # N×3×h×4×w×4
-    cells = grid.permute(0, 2, 4, 1, 3, 5).flatten(3)  # N×h×w×48: unlike pixel_unshuffle channels-last at once
+    """RGB in [0, 1] (N×3×H×W, sides multiples of 4) as values from −1 to 1 of cells: N×48×H/4×W/4, channels-last.
+
+    The values of a cell are ordered by row, column and colour, not by colour first as in ``pixel_unshuffle``: so a
+    channels-last picture is copied in runs of 12 numbers instead of one by one.
+    """
+    grid = picture.permute(0, 2, 3, 1).unflatten(2, (-1, CELL)).unflatten(1, (-1, CELL))  # N×h×4×w×4×3
+    cells = grid.transpose(2, 3).flatten(3)  # N×h×w×48
     return cells.mul(2).sub_(1).permute(0, 3, 1, 2)
 
 

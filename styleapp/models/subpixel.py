@@ -2,7 +2,6 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pixel_shuffle
 
 from styleapp.models.blocks import reflect_conv
 
@@ -35,14 +34,16 @@ class SubpixelConv2d(nn.Module):
         self.register_buffer("without_ramps", ramp_free(), persistent=False)
 
     def weight(self) -> Tensor:
-        """The filters that are applied, r²·C'×C×3×3."""
-        smooth = torch.einsum("oc,pk->opck", self.smooth, self.interpolation)
-        detail = self.detail @ self.without_ramps  # C'×r²×C×9
-        return (smooth + detail).flatten(0, 1).unflatten(-1, (3, 3))
+        """The filters that are applied, r²·C'×C×3×3, ordered by phase and then by output channel, channels-last."""
+        smooth = torch.einsum("oc,pk->pokc", self.smooth, self.interpolation)
+        detail = torch.einsum("opck,kl->polc", self.detail, self.without_ramps)  # r²×C'×9×C
+        return (smooth + detail).flatten(0, 1).unflatten(1, (3, 3)).permute(0, 3, 1, 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        phases = reflect_conv(x, self.weight(), self.bias.repeat_interleave(self.factor**2))  # N×r²·C'×H×W
-        return pixel_shuffle(phases, self.factor)  # N×C'×rH×rW
+        phases = reflect_conv(x, self.weight(), self.bias.repeat(self.factor**2))  # N×r²·C'×H×W
+        cells = phases.permute(0, 2, 3, 1).unflatten(3, (self.factor, -1))  # N×H×W×r×r·C'
+        rows = cells.transpose(2, 3).flatten(1, 2)  # N×rH×W×r·C': in runs of r·C' numbers, unlike pixel_shuffle
+        return rows.unflatten(3, (self.factor, -1)).flatten(2, 3).permute(0, 3, 1, 2)  # N×C'×rH×rW, channels-last
 
 
 def picture_head(in_channels: int, factor: int) -> SubpixelConv2d:

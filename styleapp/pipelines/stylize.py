@@ -3,7 +3,6 @@
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -31,7 +30,6 @@ STYLE_SIDE = 512  # a style is encoded at this short side times the style scale
 STYLE_SCALES = (0.25, 4.0)
 LONGEST_STYLE = 4.0  # times as long as wide; a longer one is encoded at the area of such a picture, to bound memory
 CACHED_CODES = 64
-KEPT_FROM = 2e8  # bytes that a painting needs; with less, giving memory back costs more than keeping it gains
 FEATHER = 0.01  # of the longer side: how far a region's edge is softened
 
 
@@ -172,8 +170,8 @@ class StylizePipeline:
             yield Stage(f"looking at style {index + 1} of {len(styles)}", 0.05 + 0.35 * index / len(styles))
             codes.append(self._code(source, content, colour, style_scale))
         yield Stage("painting", 0.4)
-        large = content.shape[-2] * content.shape[-1] * self.network.bytes_per_pixel > KEPT_FROM
-        with torch.inference_mode(), kept_memory() if large else nullcontext():
+        needed = content.shape[-2] * content.shape[-1] * self.network.bytes_per_pixel
+        with torch.inference_mode(), kept_memory(needed):
             result = self._render(content, codes, weights, masks, strength)
             finish = COLOURS[colour].finish
             if finish is not None:
@@ -221,7 +219,7 @@ class StylizePipeline:
     ) -> Tensor:
         height, width = photo.shape[-2:]
         padding = (0, -width % self.network.stride, 0, -height % self.network.stride)
-        padded = pad(photo, padding, mode="reflect")
+        padded = pad(photo, padding, mode="reflect") if any(padding) else photo
         code: Code | list[Code]
         if masks is None:
             shares = [1.0] * len(codes) if weights is None else weights

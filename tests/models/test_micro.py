@@ -128,7 +128,8 @@ def test_folded_picture() -> None:
     assert cells.shape == (1, 48, 2, 3)
     assert torch.equal(cells, torch.full_like(cells, 0.5))
     picture = torch.rand(2, 3, 8, 12)
-    assert torch.equal(folded(picture), pixel_unshuffle(picture * 2 - 1, 4))
+    by_colour = pixel_unshuffle(picture * 2 - 1, 4).unflatten(1, (3, 16))  # N×3×16×h×w
+    assert torch.equal(folded(picture), by_colour.transpose(1, 2).flatten(1, 2))
     assert folded(picture).is_contiguous(memory_format=torch.channels_last)
 
 

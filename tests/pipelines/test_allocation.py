@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -26,13 +27,14 @@ def more():
     library.free(block)
     return found
 
-with kept_memory():
+with kept_memory(0):
     inside = more()
+kept = more()
 try:
-    with kept_memory():
+    with kept_memory(2**30):
         raise KeyError
 except KeyError:
-    print(inside, more())
+    print(inside, kept, more())
 """
 
 
@@ -41,15 +43,27 @@ def test_large_blocks_are_of_the_common_heap_within_the_block_only() -> None:
     if allocation._gnu_library() is None or not hasattr(allocation._gnu_library(), "mallinfo2"):
         pytest.skip("only the C library of newer Linux systems tells")
     answer = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
-    assert answer.stdout.split() == ["0", "1"]
+    assert answer.stdout.split() == ["0", "0", "1"]
 
 
 def test_an_error_passes_through() -> None:
-    with pytest.raises(KeyError), kept_memory():
+    with pytest.raises(KeyError), kept_memory(0):
         raise KeyError
 
 
 def test_other_systems_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(allocation, "_gnu_library", lambda: None)
-    with kept_memory():
+    with kept_memory(0):
         pass
+
+
+@pytest.mark.parametrize(("needed", "given_back"), [(2**20, False), (2**30, True)])
+def test_only_much_memory_is_given_back_at_once(
+    needed: int, given_back: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    library = SimpleNamespace(mallopt=lambda name, value: None, malloc_trim=asked.append)
+    monkeypatch.setattr(allocation, "_gnu_library", lambda: library)
+    with kept_memory(needed):
+        assert asked == []
+    assert (asked == [0]) is given_back

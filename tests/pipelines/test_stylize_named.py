@@ -71,8 +71,8 @@ def test_styles_of_the_bank_are_there_too(
     monkeypatch.setenv("STYLEAPP_STYLES", str(tmp_path))
     photo, other = draw_photo(45, 35), MultiStyleNetwork(["one"], width=8, blocks=1)
     bank = StyleBank()
-    bank.save("dawn", named.network.code({"wave": 1, "night": 1}), named.network, photo)  # type: ignore[arg-type]
-    bank.save("dusk", other.code("one"), other, photo)
+    bank.save("dawn", named.network.code({"wave": 1, "night": 1}), named.network)  # type: ignore[arg-type]
+    bank.save("dusk", other.code("one"), other)
     again = StylizePipeline.from_checkpoint(named_checkpoint, device="cpu")
     assert again.styles == ("wave", "night", "scream", "dawn")
     assert (_values(again(photo, "dawn")) == _values(again(photo, {"wave": 1, "night": 1}))).all()

@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     with progress(len(photos) * len(styles), "pairs") as advance:
         evaluation = evaluate(stylizer, encoder, photos, styles, arguments.strengths, device=device, advance=advance)
     if arguments.json:
-        print_json(_document(evaluation, arguments.checkpoint))
+        print_json({"named_styles": named, **_document(evaluation, arguments.checkpoint)})
     else:
         _show(evaluation, arguments.checkpoint)
     if arguments.csv:

@@ -57,7 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
     card = read_card(output)
     megabytes = output.stat().st_size / 1e6
     if arguments.json:
-        print_json({"file": str(output), "megabytes": round(megabytes, 2), **asdict(card)})
+        told = {**asdict(card), "styles": list(card.styles)}  # without thumbnails
+        print_json({"file": str(output), "megabytes": round(megabytes, 2), **told})
     else:
         print(f"{output}: {card.architecture}, {card.record.get('steps')} steps, {megabytes:.1f} MB")
         if listed:
@@ -88,6 +89,14 @@ def _styles(file: str | None) -> dict[str, dict[str, str]] | None:
         raise ValueError(f"{file} must be a JSON object that gives each style's {facts}: {error}") from error
 
 
+def _scores_of_named(document: dict[str, Any]) -> dict[str, Any]:
+    """Of each style, where styles have names: its distance, and that of the photo itself."""
+    if not document.get("named_styles"):
+        return {}
+    keys = "style_distance", "content_distance", "photo_itself"
+    return {"by_style": {row["style"]: {key: round(row[key], 4) for key in keys} for row in document["by_style"]}}
+
+
 def _scores(file: str | None) -> dict[str, Any]:
     """What a card keeps of an evaluation."""
     if file is None:
@@ -102,6 +111,7 @@ def _scores(file: str | None) -> dict[str, Any]:
             "pairs": document["pairs"],
             "photo_itself_style_distance": round(document["photo_itself"]["style_distance"], 4),
             "psnr_strength_0": None if psnr is None else round(psnr, 2),
+            **_scores_of_named(document),
         }
     except OSError as error:
         raise ValueError(f"{file} cannot be read: {error.strerror or error}") from error

@@ -7,6 +7,7 @@ DESCRIPTION = "Open the web page on this machine, until Ctrl-C."
 EXAMPLES = """  styleapp serve
   styleapp serve --port 8000
   styleapp serve --host 0.0.0.0        reachable from other machines: there is no password
+  styleapp serve --host 0.0.0.0 --multi-user    and nobody sees what others have taught it
 
 exit status: 130 ended with Ctrl-C, 2 bad input, such as a port that is in use"""
 
@@ -20,7 +21,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--checkpoint",
         default="adain",
         metavar="NAME",
-        help="a name of `styleapp checkpoints`, or a file (default: adain)",
+        help="of the tab Stylize: a name of `styleapp checkpoints`, or a file (default: adain)",
+    )
+    parser.add_argument(
+        "--named",
+        default="multistyle",
+        metavar="NAME",
+        help="of the tab Styles: the same, of a network with named styles (default: multistyle)",
+    )
+    parser.add_argument(
+        "--multi-user",
+        action="store_true",
+        help="keep each visitor's own styles apart, and for some hours only (default: all share yours)",
     )
 
 
@@ -35,7 +47,13 @@ def run(arguments: argparse.Namespace) -> int:
     from styleapp.web.app import launch
 
     try:
-        launch(arguments.host, arguments.port, arguments.checkpoint)
+        launch(
+            arguments.host,
+            arguments.port,
+            arguments.checkpoint,
+            named=arguments.named,
+            multi_user=arguments.multi_user,
+        )
     except OSError as error:
         place = f"{arguments.host}:{arguments.port}"
         raise ValueError(f"{place} is in use, or no address of this machine; see --port and --host") from error

@@ -21,6 +21,8 @@ EXAMPLES = """  styleapp styles list
 
 exit status: 0 fine, 2 bad input"""
 
+LISTED = ["name", "title", "artist", "year", "of"]
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=ACTIONS, help="what to do")
@@ -44,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(document)
     elif arguments.action == "list":
-        print_table([["style", "of"], *([one["name"], one["of"]] for one in document["styles"])])
+        print_table([LISTED, *([one[key] for key in LISTED] for one in document["styles"])])
     else:
         print("\n".join(f"{key}: {value}" for key, value in document.items()))
     return 0
@@ -53,9 +55,13 @@ def run(arguments: argparse.Namespace) -> int:
 def _list(bank: "StyleBank", arguments: argparse.Namespace) -> dict[str, Any]:
     from styleapp.checkpoint import find_checkpoint, read_card
 
-    known = read_card(find_checkpoint(arguments.checkpoint)).options.get("styles", [])
-    owners = [(name, arguments.checkpoint) for name in known] + [(name, "you") for name in bank.names()]
-    return {"styles": [{"name": name, "of": owner} for name, owner in owners]}
+    card = read_card(find_checkpoint(arguments.checkpoint))
+    known = [_listed(name, card.styles.get(name, {}), arguments.checkpoint) for name in card.options.get("styles", [])]
+    return {"styles": known + [_listed(name, {}, "you") for name in bank.names()]}
+
+
+def _listed(name: str, facts: dict[str, str], owner: str) -> dict[str, str]:
+    return {"name": name, **{key: facts.get(key, "") for key in LISTED[1:-1]}, "of": owner}
 
 
 def _show(bank: "StyleBank", arguments: argparse.Namespace) -> dict[str, Any]:

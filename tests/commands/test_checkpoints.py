@@ -41,8 +41,8 @@ class TestExport:
     ) -> None:
         from styleapp.training import export
 
-        def write(run: str, output: Path, scores: dict[str, Any], blend: tuple[str, float] | None) -> Path:
-            assert (run, scores) == ("runs/mine", {})
+        def write(run: str, output: Path, scores: dict[str, Any], blend: None, styles: None) -> Path:
+            assert (run, scores, blend, styles) == ("runs/mine", {}, None, None)
             output.write_bytes(checkpoint.read_bytes())
             return output
 

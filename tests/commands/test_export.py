@@ -101,6 +101,16 @@ def test_blend_needs_a_number(run: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert "its share from 0 to 1, got half" in capsys.readouterr().err
 
 
+def test_scores_of_named_styles_are_kept_one_by_one(run: Path, tmp_path: Path, shelf: Path) -> None:
+    of_style = {"style": "wave", "style_distance": 0.11118, "content_distance": 0.7, "photo_itself": 0.33}
+    evaluation = {**EVALUATION, "named_styles": True, "by_style": [of_style]}
+    (tmp_path / "scores.json").write_text(json.dumps(evaluation))
+    output = tmp_path / "mine.safetensors"
+    assert main(["export", str(run), "-o", str(output), "--scores", str(tmp_path / "scores.json")]) == 0
+    expected = {"style_distance": 0.1112, "content_distance": 0.7, "photo_itself": 0.33}
+    assert read_card(output).scores["by_style"] == {"wave": expected}
+
+
 @pytest.fixture
 def named_run(named_checkpoint: Path, tmp_path: Path) -> Path:
     """A training checkpoint of the network in the fixture."""

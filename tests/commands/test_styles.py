@@ -88,7 +88,7 @@ class TestStyles:
         capsys.readouterr()
         assert main(["styles", "list", "--checkpoint", str(named_checkpoint)]) == 0
         rows = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
-        assert rows == ["style", "wave", "night", "scream", "dawn"]
+        assert rows == ["name", "wave", "night", "scream", "dawn"]
         assert main(["styles", "show", "dawn", "--json"]) == 0
         shown = document()
         assert (shown["name"], shown["steps"]) == ("dawn", 2)

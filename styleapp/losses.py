@@ -1,14 +1,30 @@
 """What training minimizes: pure functions of features and moments, so that each can be checked by hand."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, mse_loss, normalize
+from torch.nn.functional import cross_entropy, l1_loss, mse_loss, normalize, relu
 
 from styleapp.norms.statistics import Moments, mean_deviation
 
-__all__ = ["content_loss", "contrastive_loss", "feature_loss", "gram_loss", "gram_matrix", "style_loss"]
+__all__ = [
+    "PERCEPTUAL_WEIGHTS",
+    "content_loss",
+    "contrastive_loss",
+    "discriminator_loss",
+    "feature_loss",
+    "feature_matching_loss",
+    "generator_loss",
+    "gram_loss",
+    "gram_matrix",
+    "kl_divergence",
+    "perceptual_loss",
+    "style_loss",
+]
+
+PERCEPTUAL_WEIGHTS = {"relu1_1": 0.1, "relu2_1": 0.2, "relu3_1": 0.4, "relu4_1": 1.0}
+"""How much each tap of VGG-19 says in :func:`perceptual_loss` of generated pictures."""
 
 
 def content_loss(output: Tensor, photo: Tensor, eps: float = 1e-5) -> Tensor:
@@ -98,3 +114,77 @@ def gram_loss(output: Sequence[Tensor], style: Sequence[Tensor]) -> Tensor:
     pairs = zip(output, style, strict=True)
     shares = [(ours - theirs).square().sum((1, 2)) / theirs.square().sum((1, 2)) for ours, theirs in pairs]
     return torch.stack(shares).mean()
+
+
+def generator_loss(fake: Sequence[Tensor]) -> Tensor:
+    """−mean of the logits of generated pictures, averaged over the discriminators: the generator's side of the hinge.
+
+    Park et al., CVPR 2019, section 3, after Lim & Ye, *Geometric GAN*, 2017.
+
+    Args:
+        fake: logits, one tensor of any shape a discriminator; high for what looks like a photo.
+    """
+    return torch.stack([-logits.mean() for logits in fake]).mean()
+
+
+def discriminator_loss(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
+    """Mean of max(0, 1 − logit) over photos plus mean of max(0, 1 + logit) over generated pictures: the other side.
+
+    It is averaged over the discriminators; 2 where all say 0, 0 where photos have at least 1 and the others at most −1.
+
+    Args:
+        real, fake: logits, one tensor of any shape a discriminator, as many of both.
+    """
+    margins = [relu(1 - photo).mean() + relu(1 + made).mean() for photo, made in zip(real, fake, strict=True)]
+    return torch.stack(margins).mean()
+
+
+def feature_matching_loss(fake: Sequence[Sequence[Tensor]], real: Sequence[Sequence[Tensor]]) -> Tensor:
+    """Mean absolute difference of a discriminator's inner features, summed over its layers, averaged over all of them.
+
+    Wang et al., *High-Resolution Image Synthesis* (pix2pixHD), CVPR 2018, section 3.2. No gradient flows to the
+    photos' features.
+
+    Args:
+        fake, real: for each discriminator the features of generated pictures and of photos for the same maps.
+    """
+    scales = zip(fake, real, strict=True)
+    sums = [
+        torch.stack([l1_loss(made, photo.detach()) for made, photo in zip(ours, theirs, strict=True)]).sum()
+        for ours, theirs in scales
+    ]
+    return torch.stack(sums).mean()
+
+
+def perceptual_loss(
+    output: Mapping[str, Tensor], target: Mapping[str, Tensor], weights: Mapping[str, float] = PERCEPTUAL_WEIGHTS
+) -> Tensor:
+    """Weighted sum over taps of the mean absolute difference, as a share of the target's mean.
+
+    Args:
+        output, target: features of VGG-19 (not negative) at the taps of ``weights``.
+
+    Note:
+        SPADE's differences are absolute, with weights 1/32 to 1 for its VGG-19 from relu1_1 to relu5_1. Features of
+        ours grow twenty-fold from relu1_1 to relu4_1; as shares, all taps and all such networks have one scale.
+    """
+    shares = [
+        weight * l1_loss(output[tap], target[tap]) / target[tap].mean().clamp_min(1e-8)
+        for tap, weight in weights.items()
+    ]
+    return torch.stack(shares).sum()
+
+
+def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """½ Σ (μ² + σ² − 1 − log σ²): how far normal distributions are from that of mean 0 and variance 1.
+
+    Kingma & Welling, *Auto-Encoding Variational Bayes*, ICLR 2014, appendix B.
+
+    Args:
+        mean, log_variance: N×Z; the sum is over Z, the mean over N.
+
+    Note:
+        SPADE's code sums over the batch, too, so that its weight of 0.05 depends on the batch's size.
+    """
+    terms = mean.square() + log_variance.exp() - 1 - log_variance  # N×Z
+    return terms.sum(1).mean() / 2

@@ -16,10 +16,12 @@ __all__ = [
     "SUFFIXES",
     "Picture",
     "PictureError",
+    "check_size",
     "evenly",
     "held_out",
     "list_pictures",
     "max_pixels",
+    "open_picture",
     "read_picture",
 ]
 
@@ -69,12 +71,12 @@ def read_picture(source: str | Path | Image.Image, *, name: str | None = None) -
         warnings.filterwarnings("ignore", module="PIL")  # what matters of its complaints comes as a PictureError
         if isinstance(source, Image.Image):
             return _decode(source, label)
-        with _open(Path(source), label) as image:
+        with open_picture(Path(source), label) as image:
             return _decode(image, label)
 
 
 def _decode(image: Image.Image, label: str) -> Picture:
-    _check_size(image.size, label)
+    check_size(image.size, label)
     try:
         image.load()
         upright = ImageOps.exif_transpose(image)
@@ -83,7 +85,15 @@ def _decode(image: Image.Image, label: str) -> Picture:
         raise PictureError(f"{label} is damaged and cannot be decoded: {error}") from error
 
 
-def _open(path: Path, label: str) -> Image.Image:
+def open_picture(path: Path, label: str) -> Image.Image:
+    """A picture file that is not decoded yet.
+
+    Args:
+        label: how messages call it.
+
+    Raises:
+        PictureError: not a picture or empty.
+    """
     if not path.exists():
         raise PictureError(f"{label} does not exist")
     if path.is_dir():
@@ -102,7 +112,12 @@ def _open(path: Path, label: str) -> Image.Image:
         raise PictureError(f"{label} cannot be read: {error}") from error
 
 
-def _check_size(size: tuple[int, int], label: str) -> None:
+def check_size(size: tuple[int, int], label: str) -> None:
+    """Refuses what is larger than :func:`max_pixels` or more than 100 times as long as wide.
+
+    Raises:
+        PictureError: that.
+    """
     width, height = size
     if width * height > max_pixels():
         raise PictureError(

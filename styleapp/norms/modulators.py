@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, one_hot, relu
+from torch.nn.functional import interpolate, one_hot, relu_
 
 from styleapp.norms.code import Code, blend_codes
 from styleapp.norms.statistics import Moments, mean_deviation
@@ -214,6 +214,7 @@ class MaskModulator(Modulator):
     Args:
         num_labels: L, all planes of the map.
         hidden: channels between map and scale, 128 in the paper.
+        kernel_size: of the convolutions from there to γ and to β, odd, 3 in the paper; 1 saves most of the work.
         padding_mode: of the convolutions; ``"zeros"`` as in the paper lets γ and β change towards the border.
 
     Note:
@@ -226,15 +227,20 @@ class MaskModulator(Modulator):
         *,
         num_labels: int,
         hidden: int = 128,
+        kernel_size: int = 3,
         padding_mode: Literal["zeros", "reflect", "replicate"] = "zeros",
     ) -> None:
         super().__init__(num_features)
         if num_labels < 1 or hidden < 1:
             raise ValueError(f"num_labels and hidden must be at least 1, got {num_labels} and {hidden}")
+        if kernel_size < 1 or kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size must be odd, got {kernel_size}")
         self.num_labels = num_labels
         self.shared = nn.Conv2d(num_labels, hidden, 3, padding=1, padding_mode=padding_mode)
-        self.gamma = nn.Conv2d(hidden, num_features, 3, padding=1, padding_mode=padding_mode)
-        self.beta = nn.Conv2d(hidden, num_features, 3, padding=1, padding_mode=padding_mode)
+        self.gamma, self.beta = (
+            nn.Conv2d(hidden, num_features, kernel_size, padding=kernel_size // 2, padding_mode=padding_mode)
+            for _ in range(2)
+        )
         for conv in (self.shared, self.gamma, self.beta):
             nn.init.xavier_normal_(conv.weight, gain=0.02)
             assert conv.bias is not None
@@ -246,10 +252,10 @@ class MaskModulator(Modulator):
         mask = condition if condition.dim() == 4 else self._one_hot(condition)  # N×L×H×W
         if mask.shape[1] != self.num_labels:
             raise ValueError(f"a map must have {self.num_labels} label planes, got {mask.shape[1]}")
-        if size is not None:
+        if size is not None and tuple(size) != tuple(mask.shape[-2:]):
             mask = interpolate(mask, size=tuple(size), mode="nearest-exact")
-        hidden = relu(self.shared(mask.to(self.shared.weight.dtype)))  # N×hidden×H×W
-        return Code(1 + self.gamma(hidden), self.beta(hidden))
+        hidden = relu_(self.shared(mask.to(self.shared.weight.dtype)))  # N×hidden×H×W
+        return Code(self.gamma(hidden).add_(1), self.beta(hidden))  # N×C×H×W each
 
     def _one_hot(self, labels: Tensor) -> Tensor:
         if labels.dim() != 3 or labels.is_floating_point():

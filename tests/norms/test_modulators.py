@@ -1,6 +1,7 @@
 """Modulators: the numbers of the specification, and that each code is what its condition says."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -187,7 +188,7 @@ def test_bad_style_features(condition: Tensor | None, message: str, draw: Draw) 
 # A label map
 
 
-def _spade(features: int = 4, labels: int = 3, **options: str) -> NormLayer:
+def _spade(features: int = 4, labels: int = 3, **options: Any) -> NormLayer:
     torch.manual_seed(0)
     return build_norm("batch", features, modulator="mask", num_labels=labels, hidden=16, **options).double()
 
@@ -212,6 +213,24 @@ def test_one_label_is_one_scale_inside_a_frame(padding: str, frame: bool) -> Non
     inside = code.gamma[..., 2:-2, 2:-2]
     assert (inside.amax((2, 3)) - inside.amin((2, 3))).max() < 1e-12
     assert bool((code.gamma.amax((2, 3)) - code.gamma.amin((2, 3))).max() > 1e-9) is frame
+
+
+@pytest.mark.parametrize(("kernel", "reach"), [(3, 2), (1, 1)])
+def test_scales_see_so_much_of_the_map(kernel: int, reach: int) -> None:
+    labels = torch.zeros(1, 11, 11, dtype=torch.long)
+    plain = _spade(kernel_size=kernel).modulator.code(labels)
+    labels[:, 5, 5] = 2
+    changed = _spade(kernel_size=kernel).modulator.code(labels)
+    assert isinstance(plain, Code)
+    assert isinstance(changed, Code)
+    rows = (plain.gamma - changed.gamma).abs().sum((0, 1, 3)).nonzero().flatten()
+    assert (rows[0], rows[-1]) == (5 - reach, 5 + reach)
+
+
+@pytest.mark.parametrize("kernel", [0, 2, -1])
+def test_kernel_must_be_odd(kernel: int) -> None:
+    with pytest.raises(ValueError, match=f"kernel_size must be odd, got {kernel}"):
+        _spade(kernel_size=kernel)
 
 
 def test_label_numbers_are_their_one_hot_map(draw: Draw) -> None:

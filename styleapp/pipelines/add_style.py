@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 from styleapp.data.pairs import CropSampler, centre_crop, sample_generator
 from styleapp.losses import content_loss, gram_loss, gram_matrix, style_loss
@@ -28,8 +29,10 @@ CROP, BATCH = 128, 4
 PRACTICE = 48
 """Crops of photos that are encoded once and then practised on again and again."""
 
-STYLE_WEIGHT, GRAM_WEIGHT, CONTENT_EPS = 25.0, 20.0, 400.0  # as in configs/multistyle.yaml; content weighs 1
+STYLE_WEIGHT, GRAM_WEIGHT, CONTENT_EPS = 7.0, 2.0, 400.0  # as in configs/multistyle.yaml; content weighs 1
 PREVIEW_SIDE = 256
+MIXTURE_SIDE = 128
+"""Side at which the known styles are looked at for the nearest mixture: all of them are painted for it."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,8 @@ def learn_style(
     shown = centre_crop(images[0], PREVIEW_SIDE)[None].to(device)
     lesson = _Lesson(network, encoder, style, learning_rate, steps)
     if from_mixture:
-        lesson.begin_with(nearest_mixture(network, encoder, shown, style))
+        small = interpolate(shown, size=(MIXTURE_SIDE, MIXTURE_SIDE), mode="bilinear", antialias=True)
+        lesson.begin_with(nearest_mixture(network, encoder, small, style))
     crops, features = _practice(images, encoder, seed)
     yield Learning(0, steps, lesson.distance, lesson.code, lesson.painted(shown))
     for step in range(1, steps + 1):

@@ -6,55 +6,65 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from styleapp.web import stylize
+from styleapp.pipelines.style_bank import bank_folder
+from styleapp.web import styles, stylize
 from styleapp.web.network import NetworkProvider
+from styleapp.web.studios import KEEP_SECONDS, Studios
 
 __all__ = ["HOST", "PORT", "TABS", "build_app", "launch", "page_options"]
 
 HOST, PORT = "127.0.0.1", 7860
 MAX_FILE_SIZE = "64mb"
-SWEEP_SECONDS, KEEP_SECONDS = (
-    1800,
-    4 * 3600,
-)  # how often old uploads and paintings are looked for, and when they are old
+SWEEP_SECONDS = 1800  # how often old uploads and paintings are looked for
 
-TABS: tuple[tuple[str, Callable[[NetworkProvider], None], dict[str, str]], ...] = (
+TABS: tuple[tuple[str, Callable[[Any], None], dict[str, str]], ...] = (
     ("Stylize", stylize.build, stylize.TIPS),
+    ("Styles", styles.build, styles.TIPS),
 )
-"""Title of each tab, the function that builds it, and its tooltips by element id."""
+"""Title of each tab, the function that builds it from what it paints with, and its tooltips by element id."""
 
 HEADER = """
 <header class="masthead"><span class="mark" aria-hidden="true"></span><h1>StyleApp</h1>
-<p>Your photo, painted in any style: choose a photo, choose a style, press <b>Stylize</b>.</p></header>
+<p>Your photo, painted in any style.</p></header>
 """
 
 
-def build_app(network: NetworkProvider) -> gr.Blocks:
+def build_app(network: NetworkProvider, studios: Studios) -> gr.Blocks:
     """The page as Gradio blocks, ready to be launched or mounted.
 
-    Starts without a network, too: then a line at the top says what is missing.
+    Starts without networks, too: then a line at the top, or in the second tab, says what is missing.
+
+    Args:
+        network: for any style picture.
+        studios: networks with named styles.
     """
     keep = (SWEEP_SECONDS, KEEP_SECONDS)
     with gr.Blocks(title="StyleApp", fill_width=True, delete_cache=keep, analytics_enabled=False) as app:
         gr.HTML(HEADER)
-        notice = gr.HTML(visible=False, elem_id="notice")
+        notice = gr.HTML(visible=False, elem_id="notice", elem_classes="notice")
         with gr.Tabs():
-            for title, build, _ in TABS:
+            for (title, build, _), behind in zip(TABS, (network, studios), strict=True):
                 with gr.Tab(title, id=title.lower()):
-                    build(network)
+                    build(behind)
         app.load(lambda: _notice(network), None, notice, queue=False, show_progress="hidden", api_visibility="private")
     return app
 
 
 def launch(
-    host: str = HOST, port: int | None = PORT, checkpoint: str = "adain", *, block: bool = True
+    host: str = HOST,
+    port: int | None = PORT,
+    checkpoint: str = "adain",
+    *,
+    named: str = "multistyle",
+    multi_user: bool = False,
+    block: bool = True,
 ) -> tuple[gr.Blocks, str]:
     """Builds the page and serves it.
 
@@ -64,7 +74,10 @@ def launch(
     Args:
         host: address to listen at; 0.0.0.0 is every address of this machine.
         port: ``None`` takes a free one.
-        checkpoint: a name of the manifest, or a file.
+        checkpoint: a name of the manifest, or a file, of a network for any style picture.
+        named: the same of a network with named styles.
+        multi_user: whether each visitor's own styles are for that visitor only, and only for some hours; else all share
+            the user's own bank.
         block: stay here until interrupted; else return at once, with the server running in the background.
 
     Returns:
@@ -73,14 +86,16 @@ def launch(
     Raises:
         OSError: the port is taken.
     """
-    os.environ["GRADIO_TEMP_DIR"] = str(_upload_folder())
-    network = NetworkProvider(checkpoint)
-    problem = network.problem()
-    if problem:
-        print(f"styleapp: no network yet: {problem}")
-    app = build_app(network)
+    os.environ["GRADIO_TEMP_DIR"] = str(_own_folder() / "uploads")
+    network, studios = NetworkProvider(checkpoint), Studios(named, _visitors_folder() if multi_user else None)
+    for what, problem in (("network", network.problem()), ("network with named styles", studios.problem())):
+        if problem:
+            print(f"styleapp: no {what} yet: {problem}")
+    app = build_app(network, studios)
     app.queue(default_concurrency_limit=None, max_size=64)
-    _, url, _ = app.launch(server_name=host, server_port=port, prevent_thread_lock=True, **page_options(checkpoint))
+    _, url, _ = app.launch(
+        server_name=host, server_port=port, prevent_thread_lock=True, **page_options(checkpoint, named)
+    )
     if block:
         print(f"StyleApp is at {url} (Ctrl+C ends it)")
         app.block_thread()
@@ -88,8 +103,8 @@ def launch(
 
 
 @cache
-def _upload_folder() -> Path:
-    """Not Gradio's own, which all servers of a machine share.
+def _own_folder() -> Path:
+    """Of this process: for uploads, and for visitors' styles. Not Gradio's own, which all servers of a machine share.
 
     It names files by their content, and a server that ends deletes what it was given: with it would go the pictures of
     another server whose visitors gave the same ones.
@@ -101,14 +116,19 @@ def _upload_folder() -> Path:
     return folder
 
 
-def page_options(checkpoint: str) -> dict[str, Any]:
+def _visitors_folder() -> Path:
+    """One for each served page: what its visitors teach it ends with it."""
+    return Path(tempfile.mkdtemp(prefix="styles-", dir=_own_folder()))
+
+
+def page_options(*checkpoints: str) -> dict[str, Any]:
     """Looks and limits of the served page; nothing that it loads comes from another machine."""
     folder = Path(__file__).parent
     return {
         "theme": _theme(),
         "css": (folder / "page.css").read_text(encoding="utf-8"),
         "head": _tooltip_script(),
-        "blocked_paths": _private_paths(checkpoint),
+        "blocked_paths": _private_paths(checkpoints),
         "max_file_size": MAX_FILE_SIZE,
         "footer_links": ["api"],
         "run_history": False,
@@ -144,10 +164,10 @@ def _tooltip_script() -> str:
     return f"<script>{script.replace('TIPS', data)}</script>"
 
 
-def _private_paths(checkpoint: str) -> list[str]:
-    """Where checkpoints lie; they are not for visitors, whatever else is served."""
+def _private_paths(checkpoints: Sequence[str]) -> list[str]:
+    """Where checkpoints and own styles lie; they are not for visitors, whatever else is served."""
     folders = [Path(__file__).parents[2] / "checkpoints", Path(os.environ.get("STYLEAPP_CHECKPOINTS") or "checkpoints")]
-    return [str(path.resolve()) for path in (*folders, Path(checkpoint))]
+    return [str(path.resolve()) for path in (*folders, bank_folder(), *map(Path, checkpoints))]
 
 
 def _notice(network: NetworkProvider) -> Any:

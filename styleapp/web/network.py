@@ -1,4 +1,4 @@
-"""The network behind the page: one for all visitors, loaded when it is first needed."""
+"""The network behind a tab: one for all visitors, loaded when it is first needed."""
 
 from threading import Lock
 
@@ -14,10 +14,11 @@ class NetworkProvider:
 
     Args:
         checkpoint: a name of the manifest, or a file.
+        named: whether its styles must have names; else it must take any picture as a style.
     """
 
-    def __init__(self, checkpoint: str = "adain") -> None:
-        self.checkpoint = checkpoint
+    def __init__(self, checkpoint: str = "adain", *, named: bool = False) -> None:
+        self.checkpoint, self.named = checkpoint, named
         self._pipeline: StylizePipeline | None = None
         self._lock = Lock()
 
@@ -30,8 +31,10 @@ class NetworkProvider:
         with self._lock:
             if self._pipeline is None:
                 pipeline = StylizePipeline.from_checkpoint(self.checkpoint)
-                if pipeline.styles:
+                if pipeline.styles and not self.named:
                     raise ValueError(f"{self.checkpoint} has styles by name; the page needs one for any style picture")
+                if self.named and not pipeline.styles:
+                    raise ValueError(f"{self.checkpoint} takes any style picture; this tab needs one with named styles")
                 self._pipeline = pipeline
             return self._pipeline
 

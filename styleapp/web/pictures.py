@@ -13,20 +13,20 @@ from PIL import Image
 
 from styleapp.pipelines.images import load_picture
 
-__all__ = ["PREVIEW_SIDE", "PictureFile", "fitted", "readable_errors", "upright"]
+__all__ = ["PREVIEW_SIDE", "PictureFile", "WithoutStub", "fitted", "readable_errors", "upright"]
 
 PREVIEW_SIDE = 1280
 """Longer side in pixels up to which pictures are shown; larger ones are for the download."""
 
 
-class _WithoutStub(ComponentMeta):
+class WithoutStub(ComponentMeta):
     """Makes a component class as Gradio does, but writes no ``.pyi`` file beside its module."""
 
     def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> type:
         return ABCMeta.__new__(cls, name, bases, namespace)
 
 
-class PictureFile(gr.Image, metaclass=_WithoutStub):
+class PictureFile(gr.Image, metaclass=WithoutStub):
     """An image component whose handlers get the path of the uploaded file as it is.
 
     Gradio's own opens the file first: what is no picture, or too large, then ends in a message that helps nobody,

@@ -18,7 +18,14 @@ from styleapp.pipelines.images import to_tensor
 
 @pytest.fixture(autouse=True)
 def little_practice(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"CROP": 32, "PRACTICE": 6, "BATCH": 2, "PREVIEW_SIDE": 48, "SCORE_SIZE": 64}.items():
+    for name, value in {
+        "CROP": 32,
+        "PRACTICE": 6,
+        "BATCH": 2,
+        "PREVIEW_SIDE": 48,
+        "MIXTURE_SIDE": 32,
+        "SCORE_SIZE": 64,
+    }.items():
         monkeypatch.setattr(add_style, name, value)
 
 

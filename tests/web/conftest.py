@@ -4,16 +4,29 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from gradio import http_server
 from PIL import Image
 
+from styleapp.pipelines import add_style
 from styleapp.pipelines.samples import Sample
 from styleapp.web import app as web_app
 from styleapp.web import stylize
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+COUNT_FINISHED = """() => {
+  let running = false;
+  window.finished = 0;
+  new MutationObserver(() => {
+    const shown = document.getElementById("stylize-stop") !== null;
+    if (running && !shown) window.finished++;
+    running = shown;
+  }).observe(document.body, { childList: true, subtree: true });
+}"""  # the Stop button is there as long as something is painted
+LIMIT = 90_000  # milliseconds
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
@@ -53,9 +66,20 @@ def few_samples(pictures: Path) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def address(checkpoint: Path, few_samples: None) -> Iterator[str]:
-    """Where the page is served."""
-    app, url = web_app.launch(port=None, checkpoint=str(checkpoint), block=False)
+def quick_lessons() -> Iterator[None]:
+    """Lessons with pictures so small that a step takes no time."""
+    small = {"CROP": 32, "PRACTICE": 4, "BATCH": 2, "PREVIEW_SIDE": 48, "SCORE_SIZE": 64}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in small.items():
+            patch.setattr(add_style, name, value)
+        yield
+
+
+@pytest.fixture(scope="session")
+def address(checkpoint: Path, named_checkpoint: Path, few_samples: None, quick_lessons: None) -> Iterator[str]:
+    """Where the page is served, for many users."""
+    named = {"named": str(named_checkpoint), "multi_user": True}
+    app, url = web_app.launch(port=None, checkpoint=str(checkpoint), **named, block=False)  # type: ignore[arg-type]
     yield url
     app.close(verbose=False)
 
@@ -70,3 +94,59 @@ def chromium() -> Iterator[object]:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def open_page(chromium: Any) -> Iterator[Callable[..., Any]]:
+    """Opens the page in a window of its own: ``open_page(url, width, height)``; no other machine may be asked."""
+    contexts, foreign = [], []
+
+    def open_it(url: str, width: int = 1280, height: int = 900) -> Any:
+        contexts.append(chromium.new_context(viewport={"width": width, "height": height}))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(LIMIT)
+        page.on(
+            "request", lambda one: foreign.append(one.url) if not one.url.startswith((url, "blob:", "data:")) else 0
+        )
+        page.goto(url)
+        page.wait_for_selector("#stylize-run")
+        page.evaluate(COUNT_FINISHED)
+        return page
+
+    yield open_it
+    for context in contexts:
+        context.close()
+    assert not foreign, f"asked other machines: {foreign}"
+
+
+@pytest.fixture(scope="session")
+def download() -> Callable[..., tuple[str, np.ndarray]]:
+    """Presses *Download full size*: ``download(page, tab, folder)`` is the file's name and its pixels H×W×3."""
+
+    def download_it(page: Any, tab: str, folder: Path) -> tuple[str, np.ndarray]:
+        with page.expect_download() as waiting:
+            page.click(f"#{tab}-download")
+        path = folder / waiting.value.suggested_filename
+        waiting.value.save_as(path)
+        with Image.open(path) as painting:
+            assert painting.format == "PNG"
+            return path.name, np.asarray(painting.convert("RGB"))
+
+    return download_it
+
+
+@pytest.fixture(scope="session")
+def misplaced() -> Callable[..., list[str]]:
+    """What is wrong with a tab: ``misplaced(page, tab, width)`` are controls beyond the window or without a tooltip."""
+
+    def look(page: Any, tab: str, width: int) -> list[str]:
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        return page.evaluate(
+            """([tab, width]) => [...document.querySelectorAll(`[id^=${tab}-]`)].filter(element => {
+              const box = element.getBoundingClientRect();
+              return !element.title || element.offsetWidth && (box.left < 0 || box.right > width);
+            }).map(element => element.id)""",
+            [tab, width],
+        )
+
+    return look

@@ -14,22 +14,46 @@ from PIL import Image
 
 from styleapp.web import app as web_app
 from styleapp.web.network import NetworkProvider
+from styleapp.web.studios import Studios
 
-CONTRACT = [
-    ("photo", "filepath", False, None),
-    ("style", "filepath", False, None),
-    ("strength", "float", True, 1.0),
-    ("style_2", "filepath", True, None),
-    ("style_3", "filepath", True, None),
-    ("weight", "float", True, 1.0),
-    ("weight_2", "float", True, 1.0),
-    ("weight_3", "float", True, 1.0),
-    ("region", "filepath", True, None),
-    ("colour", "Literal['style', 'luminance', 'match', 'histogram']", True, "style"),
-    ("style_scale", "float", True, 1.0),
-    ("max_side", "int", True, None),
-]
+ANYTHING = "str | float | bool | list | dict"  # any valid JSON
 
+CONTRACTS = {
+    "/stylize": (
+        [
+            ("photo", "filepath", False, None),
+            ("style", "filepath", False, None),
+            ("strength", "float", True, 1.0),
+            ("style_2", "filepath", True, None),
+            ("style_3", "filepath", True, None),
+            ("weight", "float", True, 1.0),
+            ("weight_2", "float", True, 1.0),
+            ("weight_3", "float", True, 1.0),
+            ("region", "filepath", True, None),
+            ("colour", "Literal['style', 'luminance', 'match', 'histogram']", True, "style"),
+            ("style_scale", "float", True, 1.0),
+            ("max_side", "int", True, None),
+        ],
+        ["filepath"],
+    ),
+    "/styles": ([], [ANYTHING]),
+    "/stylize_named": (
+        [
+            ("photo", "filepath", False, None),
+            ("styles", ANYTHING, False, None),
+            ("strength", "float", True, 1.0),
+            ("colour", "Literal['style', 'luminance', 'histogram']", True, "style"),
+            ("region", "filepath", True, None),
+            ("max_side", "int", True, None),
+        ],
+        ["filepath"],
+    ),
+    "/add_style": (
+        [("picture", "filepath", False, None), ("name", "str", False, None), ("steps", "int", True, 200)],
+        [ANYTHING],
+    ),
+}
+"""Parameters and what comes back, by endpoint."""
 
 OTHER_SERVER = """
 import sys
@@ -53,15 +77,20 @@ def client(address: str, tmp_path_factory: pytest.TempPathFactory) -> Client:
     return Client(address, verbose=False, download_files=str(tmp_path_factory.mktemp("downloads")))
 
 
-def test_contract_of_the_endpoint(client: Client) -> None:
-    endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert list(endpoints) == ["/stylize"]
+@pytest.mark.parametrize("name", CONTRACTS)
+def test_contract_of_the_endpoint(client: Client, name: str) -> None:
+    endpoint = client.view_api(return_format="dict", print_info=False)["named_endpoints"][name]
     given = [
         (one["parameter_name"], one["python_type"]["type"], one["parameter_has_default"], one["parameter_default"])
-        for one in endpoints["/stylize"]["parameters"]
+        for one in endpoint["parameters"]
     ]
-    assert given == CONTRACT
-    assert [one["python_type"]["type"] for one in endpoints["/stylize"]["returns"]] == ["filepath"]
+    returns = [one["python_type"]["type"] for one in endpoint["returns"]]
+    assert (given, returns) == CONTRACTS[name]
+
+
+def test_no_other_endpoints(client: Client) -> None:
+    endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    assert set(endpoints) == set(CONTRACTS)
 
 
 def test_positional_call_returns_a_png_of_the_photos_size(client: Client, pictures: Path) -> None:
@@ -158,19 +187,25 @@ def test_network_is_found_once_it_is_there(tmp_path: Path, checkpoint: Path) -> 
 
 
 def test_every_visible_control_has_a_tooltip(few_samples: None, checkpoint: Path) -> None:
-    app = web_app.build_app(NetworkProvider(str(checkpoint)))
+    app = web_app.build_app(NetworkProvider(str(checkpoint)), Studios("none"))
     tips = {key: text for _, _, table in web_app.TABS for key, text in table.items()}
     silent = (gr.Row, gr.Column, gr.Tabs, gr.Tab, gr.State, gr.Markdown)
     controls = [
         block
         for block in app.blocks.values()
-        if not isinstance(block, silent) and getattr(block, "visible", True) is not False and block.elem_id != "notice"
+        if not isinstance(block, silent)
+        and getattr(block, "visible", True) is not False
+        and "notice" not in block.elem_classes
     ]
     named = {block.elem_id for block in controls if block.elem_id}
-    assert named | {"stylize-stop"} == set(tips)
+    assert named | {"stylize-stop", "styles-learn-stop", "styles-sheet"} == set(tips)
     assert all(len(text.split()) > 3 for text in tips.values())
     bare = [block.get_block_name() for block in controls if not block.elem_id]
     assert set(bare) <= {"html", "form"}, bare  # the masthead, and frames around controls
+
+
+def test_second_tab_says_that_a_checkpoint_has_no_names(checkpoint: Path) -> None:
+    assert "takes any style picture; this tab needs one with named styles" in str(Studios(str(checkpoint)).problem())
 
 
 def test_page_says_that_a_checkpoint_has_names_instead(named_checkpoint: Path) -> None:
@@ -178,8 +213,9 @@ def test_page_says_that_a_checkpoint_has_names_instead(named_checkpoint: Path) -
     assert "has styles by name; the page needs one for any style picture" in str(network.problem())
 
 
-def test_network_events_share_one_queue(few_samples: None, checkpoint: Path) -> None:
-    app = web_app.build_app(NetworkProvider(str(checkpoint)))
-    heavy = [one for one in app.fns.values() if one.concurrency_id == "compute"]
-    assert len(heavy) == 4
-    assert {one.concurrency_limit for one in heavy} == {1}
+def test_painting_events_share_one_queue_and_lessons_another(few_samples: None, checkpoint: Path) -> None:
+    app = web_app.build_app(NetworkProvider(str(checkpoint)), Studios("none"))
+    for name, count in (("compute", 4 + 7), ("lessons", 2)):
+        heavy = [one for one in app.fns.values() if one.concurrency_id == name]
+        assert len(heavy) == count
+        assert {one.concurrency_limit for one in heavy} == {1}

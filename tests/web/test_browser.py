@@ -17,16 +17,6 @@ from styleapp.web import app as web_app
 
 pytestmark = pytest.mark.browser
 
-LIMIT = 90_000  # milliseconds
-COUNT_FINISHED = """() => {
-  let running = false;
-  window.finished = 0;
-  new MutationObserver(() => {
-    const shown = document.getElementById("stylize-stop") !== null;
-    if (running && !shown) window.finished++;
-    running = shown;
-  }).observe(document.body, { childList: true, subtree: true });
-}"""  # the Stop button is there as long as something is painted
 OpenPage = Callable[..., Any]
 
 
@@ -51,29 +41,6 @@ class SlowNetwork:
             yield Stage(f"step {step}", step / 100)
 
 
-@pytest.fixture
-def open_page(chromium: Any) -> Iterator[OpenPage]:
-    """Opens the page in a window of its own: ``open_page(url, width, height)``; no other machine may be asked."""
-    contexts, foreign = [], []
-
-    def open_it(url: str, width: int = 1280, height: int = 900) -> Any:
-        contexts.append(chromium.new_context(viewport={"width": width, "height": height}))
-        page = contexts[-1].new_page()
-        page.set_default_timeout(LIMIT)
-        page.on(
-            "request", lambda one: foreign.append(one.url) if not one.url.startswith((url, "blob:", "data:")) else 0
-        )
-        page.goto(url)
-        page.wait_for_selector("#stylize-run")
-        page.evaluate(COUNT_FINISHED)
-        return page
-
-    yield open_it
-    for context in contexts:
-        context.close()
-    assert not foreign, f"asked other machines: {foreign}"
-
-
 def give(page: Any, slot: str, file: Path) -> None:
     """Uploads a file into a drop zone and waits until it is shown."""
     page.set_input_files(f"#stylize-{slot} input[type=file]", file)
@@ -96,17 +63,6 @@ def paint(page: Any) -> None:
         page.click("#stylize-run")
 
 
-def download(page: Any, folder: Path) -> tuple[str, np.ndarray]:
-    """Presses *Download full size*; the file's name and its pixels H×W×3."""
-    with page.expect_download() as waiting:
-        page.click("#stylize-download")
-    path = folder / waiting.value.suggested_filename
-    waiting.value.save_as(path)
-    with Image.open(path) as painting:
-        assert painting.format == "PNG"
-        return path.name, np.asarray(painting.convert("RGB"))
-
-
 def set_strength(page: Any, value: float) -> None:
     """Moves the slider by its number field's keyboard twin: the range input itself."""
     slider = page.locator("#stylize-strength input[type=range]")
@@ -115,7 +71,9 @@ def set_strength(page: Any, value: float) -> None:
     slider.dispatch_event("pointerup")
 
 
-def test_upload_slide_paint_download(open_page: OpenPage, address: str, pictures: Path, tmp_path: Path) -> None:
+def test_upload_slide_paint_download(
+    open_page: OpenPage, address: str, pictures: Path, tmp_path: Path, download: Any
+) -> None:
     page = open_page(address)
     give(page, "photo", pictures / "photo.png")
     give(page, "style", pictures / "style.png")
@@ -123,13 +81,13 @@ def test_upload_slide_paint_download(open_page: OpenPage, address: str, pictures
     paint(page)
     assert page.locator("#stylize-caption").inner_text().strip().endswith("s, 96×72")
     assert page.locator("#stylize-result img").count() == 2
-    name, painting = download(page, tmp_path)
+    name, painting = download(page, "stylize", tmp_path)
     assert (name, painting.shape) == ("photo-painted.png", (72, 96, 3))
     page.wait_for_selector("#stylize-stop", state="hidden")
 
 
 def test_samples_and_a_new_painting_when_the_slider_is_let_go(
-    open_page: OpenPage, address: str, tmp_path: Path
+    open_page: OpenPage, address: str, tmp_path: Path, download: Any
 ) -> None:
     page = open_page(address)
     page.locator("#stylize-photo-samples button").nth(1).click()
@@ -137,10 +95,10 @@ def test_samples_and_a_new_painting_when_the_slider_is_let_go(
     page.wait_for_selector("#stylize-photo img")
     page.wait_for_selector("#stylize-style img")
     paint(page)
-    _, first = download(page, tmp_path)
+    _, first = download(page, "stylize", tmp_path)
     with new_painting(page):
         set_strength(page, 0.0)
-    _, second = download(page, tmp_path)
+    _, second = download(page, "stylize", tmp_path)
     assert second.shape == first.shape and not np.array_equal(second, first)
 
 
@@ -170,7 +128,9 @@ def test_painting_follows_the_slider_while_it_is_dragged(
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_nothing_is_wider_than_the_window(open_page: OpenPage, address: str, pictures: Path, width: int) -> None:
+def test_nothing_is_wider_than_the_window(
+    open_page: OpenPage, address: str, pictures: Path, width: int, misplaced: Any
+) -> None:
     page = open_page(address, width, 844)
     give(page, "photo", pictures / "photo.png")
     give(page, "style", pictures / "style.png")
@@ -178,19 +138,12 @@ def test_nothing_is_wider_than_the_window(open_page: OpenPage, address: str, pic
     for accordion in ("mix", "where", "look", "size"):
         page.locator(f"#stylize-{accordion} > button").click()
     page.wait_for_selector("#stylize-region canvas")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    cut = page.evaluate(
-        """width => [...document.querySelectorAll('[id^=stylize-]')].filter(element => element.offsetWidth)
-        .filter(element => { const box = element.getBoundingClientRect(); return box.left < 0 || box.right > width })
-        .map(element => element.id)""",
-        width,
-    )
-    assert cut == []
-    untold = page.evaluate("[...document.querySelectorAll('[id^=stylize-]')].filter(e => !e.title).map(e => e.id)")
-    assert untold == []
+    assert misplaced(page, "stylize", width) == []
 
 
-def test_only_the_painted_region_changes(open_page: OpenPage, address: str, pictures: Path, tmp_path: Path) -> None:
+def test_only_the_painted_region_changes(
+    open_page: OpenPage, address: str, pictures: Path, tmp_path: Path, download: Any
+) -> None:
     page = open_page(address)
     uploads: list[str] = []
     give(page, "photo", pictures / "photo.png")
@@ -211,7 +164,7 @@ def test_only_the_painted_region_changes(open_page: OpenPage, address: str, pict
     shares = []
     for _ in range(2):  # the second time must know the region, too
         paint(page)
-        painting = download(page, tmp_path)[1].astype(int)
+        painting = download(page, "stylize", tmp_path)[1].astype(int)
         changed = np.abs(painting - photo).max(-1) > 2
         shares.append((changed[:, : 96 // 2].mean(), changed[:, 3 * 96 // 4 :].mean()))
     assert len(uploads) == 2 * 3  # background, layer, composite for each painting, and not for each message of it

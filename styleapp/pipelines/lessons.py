@@ -1,6 +1,6 @@
 """Lessons for a pipeline that paints: its network learns a style, and its user's bank keeps it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, cast
 
@@ -16,17 +16,22 @@ __all__ = ["check_new_name", "keep", "lesson"]
 PREVIEW_EVERY = 10
 
 
-def lesson(pipeline: StylizePipeline, picture: ImageSource, steps: int) -> Iterator[Learning]:
+def lesson(
+    pipeline: StylizePipeline, picture: ImageSource, steps: int, photos: Sequence[ImageSource] = ()
+) -> Iterator[Learning]:
     """The steps of :func:`styleapp.pipelines.add_style.learn_style` on the device of a pipeline.
 
     What is being painted meanwhile does not change: neither the network nor its styles do.
+
+    Args:
+        photos: to practise on; without any, our sample photos.
 
     Raises:
         PictureError: the picture cannot be used.
         ValueError: see :func:`styleapp.pipelines.add_style.learn_style`.
     """
     encoder = _encoder(str(pipeline.device))
-    return learn_style(_network(pipeline), encoder, picture, steps=steps, preview_every=PREVIEW_EVERY)
+    return learn_style(_network(pipeline), encoder, picture, photos, steps=steps, preview_every=PREVIEW_EVERY)
 
 
 def check_new_name(pipeline: StylizePipeline, name: str) -> None:

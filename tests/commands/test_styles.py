@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from styleapp.cli import main
-from styleapp.pipelines import add_style
+from styleapp.pipelines import add_style, lessons
 
 Captured = pytest.CaptureFixture[str]
 
@@ -47,7 +47,7 @@ class TestAddStyle:
     def test_interrupted_lesson_is_kept(
         self, desk: Path, named_checkpoint: Path, document: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        complete = add_style.learn_style
+        complete = lessons.lesson
 
         def interrupted(*arguments: Any, **options: Any) -> Any:
             states = complete(*arguments, **options)
@@ -55,9 +55,18 @@ class TestAddStyle:
             yield next(states)
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(add_style, "learn_style", interrupted)
+        monkeypatch.setattr(lessons, "lesson", interrupted)
         assert main(learn(named_checkpoint, "--json")) == 0
         assert document()["steps"] == 1
+
+    def test_what_is_there_is_not_overwritten(
+        self, desk: Path, named_checkpoint: Path, bank: Path, capsys: Captured, refused: Callable[..., str]
+    ) -> None:
+        assert main(learn(named_checkpoint, "--name", "dawn")) == 0
+        capsys.readouterr()
+        before = (bank / "dawn.safetensors").read_bytes()
+        assert "you have a style called 'dawn' already" in refused(*learn(named_checkpoint, "--name", "dawn"))
+        assert (bank / "dawn.safetensors").read_bytes() == before
 
     @pytest.mark.parametrize(
         ("words", "said"),

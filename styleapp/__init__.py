@@ -5,10 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from styleapp.pipelines.stylize import StylizePipeline
+    from styleapp.pipelines.synthesize import SynthesizePipeline
 
-__all__ = ["StylizePipeline"]
+__all__ = ["StylizePipeline", "SynthesizePipeline"]
 
-_HOME = {"StylizePipeline": "styleapp.pipelines.stylize"}
+_HOME = {
+    "StylizePipeline": "styleapp.pipelines.stylize",
+    "SynthesizePipeline": "styleapp.pipelines.synthesize",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -18,6 +18,8 @@ from styleapp.data.files import write_whole
 from styleapp.models.adain import AdaINStylizer
 from styleapp.models.micro import MicroStylizer
 from styleapp.models.multistyle import MultiStyleNetwork, PaperMultiStyleNetwork
+from styleapp.models.segmenter import Segmenter
+from styleapp.models.spade import SpadeGenerator
 from styleapp.models.vgg import EncoderIdentity, load_vgg19
 
 __all__ = [
@@ -40,6 +42,8 @@ ARCHITECTURES: dict[str, type[nn.Module]] = {
     "micro": MicroStylizer,
     "multistyle": MultiStyleNetwork,
     "multistyle_paper": PaperMultiStyleNetwork,
+    "spade": SpadeGenerator,
+    "segmenter": Segmenter,
 }
 
 
@@ -67,7 +71,8 @@ class Card:
         architecture: name in :data:`ARCHITECTURES`.
         options: of its constructor, without the encoder.
         encoder: the encoder that it was trained with; no other may be used.
-        record: how it was trained (data, steps, seed, device, wall time, commit).
+        record: how it was trained (data, steps, seed, device, wall time, commit); of a network for masks also their
+            label set, under ``labels`` (see :meth:`styleapp.data.labels.LabelSet.record`).
         scores: measured values by name.
         styles: of a network with named styles what is known of each: title, artist, year, licence, thumbnail (see
             :mod:`styleapp.thumbnails`).

@@ -16,10 +16,12 @@ __all__ = [
     "feature_loss",
     "feature_matching_loss",
     "generator_loss",
+    "gradient_penalty",
     "gram_loss",
     "gram_matrix",
     "kl_divergence",
     "perceptual_loss",
+    "segmentation_loss",
     "style_loss",
 ]
 
@@ -139,6 +141,24 @@ def discriminator_loss(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor
     return torch.stack(margins).mean()
 
 
+def gradient_penalty(real: Sequence[Tensor], photo: Tensor) -> Tensor:
+    """½ ‖∂D/∂photo‖², mean over the batch, with D the mean of all logits of a photo: R1, which smooths discriminators.
+
+    Mescheder et al., *Which Training Methods for GANs do actually Converge?*, ICML 2018, equation 9.
+
+    Args:
+        real: logits of the photos, N×1×h×w for each discriminator.
+        photo: N×3×H×W, a leaf that the logits were computed from with a gradient.
+
+    Note:
+        There D is one number a picture. A mean over P patches has slopes about √P times smaller than one patch's, so
+        weights that suit this penalty are larger than those in papers (1 to 10).
+    """
+    judged = torch.stack([logits.mean((1, 2, 3)) for logits in real]).mean(0)  # N
+    (slope,) = torch.autograd.grad(judged.sum(), photo, create_graph=True)  # N×3×H×W
+    return slope.square().sum((1, 2, 3)).mean() / 2
+
+
 def feature_matching_loss(fake: Sequence[Sequence[Tensor]], real: Sequence[Sequence[Tensor]]) -> Tensor:
     """Mean absolute difference of a discriminator's inner features, summed over its layers, averaged over all of them.
 
@@ -188,3 +208,18 @@ def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
     """
     terms = mean.square() + log_variance.exp() - 1 - log_variance  # N×Z
     return terms.sum(1).mean() / 2
+
+
+def segmentation_loss(logits: Tensor, mask: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Weighted mean cross-entropy over the pixels that have a class; 0 where none has.
+
+    Args:
+        logits: N×L×H×W.
+        mask: N×H×W, whole numbers; those from L up are no class.
+        weights: of the classes, L; all alike by default.
+    """
+    num_labels = logits.shape[1]
+    target = mask.long().masked_fill(mask >= num_labels, -100)  # what torch passes over
+    weights = logits.new_ones(num_labels) if weights is None else weights
+    counted = weights[target[target >= 0]].sum()
+    return cross_entropy(logits, target, weights, reduction="sum") / counted.clamp_min(1e-8)

@@ -94,7 +94,7 @@ def test_libraries_stay_in_their_rooms(library: str, allowed: tuple[str, ...]) -
 
 def test_imports_are_found_at_all() -> None:
     assert ("styleapp.pipelines.stylize", "styleapp.checkpoint") in IMPORTS
-    assert ("styleapp.training.stylizer", "pytorch_lightning") in IMPORTS
+    assert ("styleapp.training.data", "pytorch_lightning") in IMPORTS
 
 
 @pytest.mark.parametrize(
@@ -102,6 +102,7 @@ def test_imports_are_found_at_all() -> None:
     [
         ("styleapp", ("torch", "gradio", "pytorch_lightning")),
         ("styleapp.pipelines.stylize", ("gradio", "pytorch_lightning", "lightning_fabric", "tensorboard")),
+        ("styleapp.pipelines.synthesize", ("gradio", "pytorch_lightning", "lightning_fabric", "tensorboard")),
         ("styleapp.data.pictures", ("gradio", "pytorch_lightning", "torchvision")),
     ],
 )

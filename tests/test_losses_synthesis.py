@@ -13,8 +13,10 @@ from styleapp.losses import (
     discriminator_loss,
     feature_matching_loss,
     generator_loss,
+    gradient_penalty,
     kl_divergence,
     perceptual_loss,
+    segmentation_loss,
 )
 
 REAL, FAKE = torch.tensor([0.5, 2.0]), torch.tensor([-2.0, 0.3])
@@ -103,3 +105,43 @@ def test_kl_is_torchs_and_a_mean_over_samples() -> None:
     normal = Normal(mean, (log_variance / 2).exp())
     expected = torch_kl(normal, Normal(torch.zeros(5), torch.ones(5))).sum(1).mean()
     torch.testing.assert_close(kl_divergence(mean, log_variance), expected)
+
+
+# Gradient penalty and segmentation
+
+
+def test_penalty_by_hand() -> None:
+    """Logits 2·(sum of the photo) and 6·(sum): their mean has the slope 4 at each of 12 values, so ½·12·16."""
+    photo = torch.rand(5, 3, 2, 2, requires_grad=True)
+    total = photo.sum((1, 2, 3)).view(-1, 1, 1, 1)
+    assert gradient_penalty([2 * total, 6 * total], photo).item() == pytest.approx(96)
+
+
+def test_penalty_of_patches_is_that_of_their_mean() -> None:
+    photo = torch.rand(2, 1, 2, 2, requires_grad=True)
+    assert gradient_penalty([photo], photo).item() == pytest.approx(0.5 * 4 * (1 / 4) ** 2)
+
+
+def test_penalty_can_be_minimized() -> None:
+    slope = torch.tensor(3.0, requires_grad=True)
+    photo = torch.rand(2, 1, 1, 1, requires_grad=True)
+    gradient_penalty([slope * photo], photo).backward()
+    assert slope.grad is not None and slope.grad.item() == pytest.approx(3)
+
+
+@pytest.mark.parametrize("weights", [None, [1.0, 3.0, 2.0]])
+def test_segmentation_loss_is_the_weighted_mean(weights: list[float] | None) -> None:
+    logits = torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(0))
+    mask = torch.randint(3, (2, 4, 5), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
+    mask[0, :2] = 255
+    factors = None if weights is None else torch.tensor(weights)
+    expected = torch.nn.functional.cross_entropy(logits, mask.long(), factors, ignore_index=255)
+    torch.testing.assert_close(segmentation_loss(logits, mask, factors), expected)
+
+
+def test_segmentation_loss_without_any_label() -> None:
+    logits = torch.randn(1, 3, 2, 2, requires_grad=True)
+    loss = segmentation_loss(logits, torch.full((1, 2, 2), 255))
+    loss.backward()
+    assert loss.item() == 0
+    assert logits.grad is not None and logits.grad.abs().sum() == 0

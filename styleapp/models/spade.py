@@ -135,6 +135,13 @@ class SpadeGenerator(nn.Module):
         """Maps whose sides are multiples of this, at least twice it, are not padded."""
         return 2 ** (len(self.widths) - 1)
 
+    @property
+    def bytes_per_pixel(self) -> int:
+        """Memory that painting takes, about (float32): at full size the map twice, what is hidden, and the block's."""
+        widths = [width for stage in self.widths for width in stage]
+        planes = self.num_labels + self.style_planes
+        return 4 * (2 * planes + self.hidden + 7 * max(widths[-2:]))
+
     def options(self) -> dict[str, Any]:
         """What is needed to build this network again, as it is now.
 

@@ -29,7 +29,7 @@ CROP, BATCH = 128, 4
 PRACTICE = 48
 """Crops of photos that are encoded once and then practised on again and again."""
 
-STYLE_WEIGHT, GRAM_WEIGHT, CONTENT_EPS = 7.0, 2.0, 400.0  # as in configs/multistyle.yaml; content weighs 1
+STYLE_WEIGHT, GRAM_WEIGHT, CONTENT_EPS = 30.0, 6.0, 400.0  # content weighs 1; a row alone moves less than a network
 PREVIEW_SIDE = 256
 MIXTURE_SIDE = 128
 """Side at which the known styles are looked at for the nearest mixture: all of them are painted for it."""

@@ -12,7 +12,7 @@ from PIL import Image, ImageChops
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
-from styleapp.checkpoint import Card, load_network
+from styleapp.checkpoint import Card, CheckpointError, load_network
 from styleapp.data.pictures import PictureError
 from styleapp.models.multistyle import NamedStylizer
 from styleapp.norms import Code, blend_codes, weight_shares
@@ -87,9 +87,11 @@ class StylizePipeline:
             device: as torch names it; by default the first CUDA device, else the CPU.
 
         Raises:
-            CheckpointError: see :func:`styleapp.checkpoint.load_network`.
+            CheckpointError: it does not stylize; see also :func:`styleapp.checkpoint.load_network`.
         """
         network, card, digest = load_network(name_or_path, encoder=encoder)
+        if not hasattr(network, "render"):
+            raise CheckpointError(f"{name_or_path} holds a network of architecture {card.architecture!r}: no stylizer")
         chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
         pipeline = cls(cast(Stylizer, network.to(chosen)), card, digest, chosen)
         if isinstance(network, NamedStylizer):

@@ -11,7 +11,9 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor
 from torchvision.utils import make_grid
 
-__all__ = ["SampleGrid", "Throughput", "TrainingRecord"]
+from styleapp.data.mask_colours import paint_mask
+
+__all__ = ["LabelSampleGrid", "SampleGrid", "Throughput", "TrainingRecord"]
 
 
 class SampleGrid(pl.Callback):
@@ -21,9 +23,15 @@ class SampleGrid(pl.Callback):
         rows: how many validation pairs the sheet shows, spread evenly over the list.
     """
 
+    columns: tuple[str, ...] = ("photo", "style", "output")
+
     def __init__(self, rows: int = 8) -> None:
         self.rows = rows
         self.pictures: list[Tensor] = []
+
+    def row(self, trainer: pl.Trainer, module: Any, outputs: Tensor, batch: Any) -> list[Tensor]:
+        """The pictures of one row (3×H×W each, RGB in [0, 1])."""
+        return [batch.photo[0], batch.style[0], outputs[0]]
 
     def on_validation_batch_end(  # type: ignore[override]
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Tensor, batch: Any, batch_idx: int, *_: Any
@@ -31,15 +39,29 @@ class SampleGrid(pl.Callback):
         if not trainer.is_global_zero:
             return
         total = max(1, int(sum(trainer.num_val_batches)))
-        if batch_idx % max(1, total // self.rows) == 0 and len(self.pictures) < 3 * self.rows:
-            self.pictures += [batch.photo[0].cpu(), batch.style[0].cpu(), outputs[0].float().cpu()]
+        if batch_idx % max(1, total // self.rows) == 0 and len(self.pictures) < self.rows * len(self.columns):
+            self.pictures += [picture.float().cpu() for picture in self.row(trainer, module, outputs, batch)]
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         logger = trainer.logger
         if self.pictures and isinstance(logger, TensorBoardLogger) and not trainer.sanity_checking:
-            sheet = make_grid(torch.stack(self.pictures).clamp(0, 1), nrow=3)
-            logger.experiment.add_image("photo, style, output", sheet, trainer.global_step)
+            sheet = make_grid(torch.stack(self.pictures).clamp(0, 1), nrow=len(self.columns))
+            logger.experiment.add_image(", ".join(self.columns), sheet, trainer.global_step)
         self.pictures = []
+
+
+class LabelSampleGrid(SampleGrid):
+    """The same with masks: the mask in its colours, the photo, the picture in a style drawn at random and the photo's.
+
+    For :class:`styleapp.training.synthesis.SynthesisTraining`.
+    """
+
+    columns = ("mask", "photo", "style drawn", "style of the photo")
+
+    def row(self, trainer: pl.Trainer, module: Any, outputs: Tensor, batch: Any) -> list[Tensor]:
+        labels = trainer.datamodule.labels  # type: ignore[attr-defined]
+        mask = torch.from_numpy(paint_mask(batch.mask[0].cpu().numpy(), labels)).permute(2, 0, 1) / 255  # 3×H×W
+        return [mask, batch.photo[0], outputs[0], module.reconstruct(batch)[0]]
 
 
 class Throughput(pl.Callback):
@@ -71,8 +93,7 @@ class TrainingRecord(pl.Callback):
         self._started = time.perf_counter()
         data = trainer.datamodule.hparams if hasattr(trainer, "datamodule") else {}
         self.facts = {
-            "photos": Path(str(data.get("photos", ""))).name,
-            "styles": Path(str(data.get("styles", ""))).name,
+            **{name: Path(str(data[name])).name for name in ("photos", "styles", "folder") if name in data},
             "crop": data.get("crop"),
             "batch_size": int(data.get("batch_size", 0)) * trainer.world_size * trainer.accumulate_grad_batches,
             "device": _device_name(module.device),
@@ -82,7 +103,7 @@ class TrainingRecord(pl.Callback):
             "commit": _commit(),
         }
 
-    def on_validation_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+    def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         scores = {
             name.removeprefix("score/"): round(float(value), 4)
             for name, value in trainer.callback_metrics.items()

@@ -11,6 +11,7 @@ from torch import Tensor
 from styleapp.checkpoint import ARCHITECTURES, Card, CheckpointError, load_network, save_network
 from styleapp.models.multistyle import NamedStylizer
 from styleapp.models.vgg import EncoderIdentity
+from styleapp.norms import switch_weight_norm
 from styleapp.thumbnails import thumbnail, to_text
 
 __all__ = ["export_run", "find_training_checkpoint"]
@@ -43,6 +44,8 @@ def export_run(
 ) -> Path:
     """Writes the serving file of a run: averaged weights in half precision with their record, without the encoder.
 
+    Convolutions with a weight normalization become ordinary ones that compute the same.
+
     Args:
         run: a ``.ckpt`` file or a folder with some; the newest is taken.
         output: the ``.safetensors`` file to write.
@@ -70,6 +73,8 @@ def export_run(
     }
     encoder = EncoderIdentity(**state["encoder"]) if state.get("encoder") else None
     architecture = state["architecture"]
+    if architecture["options"].get("weight_norm", "none") != "none":
+        architecture, tensors = _plain(architecture, tensors)
     record = _record(path, state)
     if blend is not None:
         other, share = blend
@@ -79,6 +84,14 @@ def export_run(
     if styles is not None:
         card = replace(card, styles=_illustrated(card, tensors, styles))
     return save_network(output, tensors, card)
+
+
+def _plain(architecture: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The same network with weights that are not computed from others."""
+    network: Any = ARCHITECTURES[architecture["name"]](**architecture["options"])
+    network.load_state_dict(tensors)
+    switch_weight_norm(network, "none")
+    return {**architecture, "options": network.options()}, network.state_dict()
 
 
 def _illustrated(
@@ -109,7 +122,7 @@ def _blended(tensors: dict[str, Tensor], other: str, share: float, card: Card) -
 
 def _record(path: Path, state: dict[str, Any]) -> dict[str, Any]:
     kept = state.get("callbacks", {}).get(RECORD_KEY, {})
-    record = {"steps": state["global_step"], "seed": _seed(path), **kept.get("facts", {})}
+    record = {"steps": state["global_step"], "seed": _seed(path), **kept.get("facts", {}), **state.get("record", {})}
     if kept:
         record |= {"seconds": round(kept["seconds"]), "curve": kept["curve"]}
     return record

@@ -4,7 +4,6 @@ from functools import partial
 from math import cos, pi
 from typing import Any, cast
 
-import pytorch_lightning as pl
 import torch
 from kornia.losses import total_variation
 from torch import Tensor, nn
@@ -18,13 +17,14 @@ from styleapp.models.vgg import STYLE_TAPS, VGG19, load_vgg19
 from styleapp.norms import Code, Moments
 from styleapp.scores import score_features, style_moments
 from styleapp.training.cache import EncodedPair
+from styleapp.training.frozen import FrozenPartsModule
 
 __all__ = ["AdaINTraining", "StylizerTraining"]
 
 DEEPEST = STYLE_TAPS[-1]
 
 
-class StylizerTraining(pl.LightningModule):
+class StylizerTraining(FrozenPartsModule):
     """Trains a network that stylizes any photo with any picture; VGG encoders stay frozen and out of the checkpoints.
 
     Of each batch the first ``identity_share`` is not stylized but reconstructed, so that strength 0 gives back the
@@ -53,6 +53,8 @@ class StylizerTraining(pl.LightningModule):
         CheckpointError: ``start_from`` or ``teacher`` cannot be loaded, or was trained with another encoder.
         ValueError: a share is out of range, or a loss asks for what is not there.
     """
+
+    FROZEN = ("encoder", "network.encoder", "teacher")
 
     def __init__(
         self,
@@ -98,13 +100,6 @@ class StylizerTraining(pl.LightningModule):
         self.content_eps = content_eps
         self.identity_share = identity_share
         self.learning_rate, self.warmup_steps = learning_rate, warmup_steps
-
-    def train(self, mode: bool = True) -> "StylizerTraining":
-        super().train(mode)
-        self.encoder.eval()  # frozen, whatever the trainer does with the rest
-        if self.teacher is not None:
-            self.teacher.eval()
-        return self
 
     def paint(self, batch: EncodedPair, strength: Tensor) -> Tensor:
         """The photos (N×3×H×W) in their styles, each at its own strength (N×1×1×1)."""
@@ -175,23 +170,6 @@ class StylizerTraining(pl.LightningModule):
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, partial(warmup_cosine, warmup=warmup, total=total))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Leaves frozen networks out: they are megabytes that every installation has."""
-        for name in ("state_dict", "current_model_state"):
-            if name in checkpoint:
-                state = checkpoint[name]
-                checkpoint[name] = {key: value for key, value in state.items() if not _frozen(key)}
-        checkpoint["architecture"] = {"name": architecture_of(self.network), "options": self.network.options()}  # type: ignore[operator]
-        own: VGG19 | None = getattr(self.network, "encoder", None)
-        checkpoint["encoder"] = vars(own.identity) if own is not None and own.identity else None
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Puts the frozen networks' own tensors where the checkpoint lacks them, so that strict loading still holds."""
-        frozen = {key: value for key, value in self.state_dict().items() if _frozen(key)}
-        for name in ("state_dict", "current_model_state"):
-            if name in checkpoint:
-                checkpoint[name] = {**checkpoint[name], **frozen}
-
 
 class AdaINTraining(StylizerTraining):
     """Trains the decoder of an AdaIN stylizer, from the features and moments that the batch brings."""
@@ -226,10 +204,6 @@ def copy_weights(checkpoint: str, network: nn.Module) -> None:
     if card.encoder != identity:
         raise CheckpointError(f"{checkpoint} was trained with {card.encoder}, the network has {identity}")
     network.load_state_dict(trained.state_dict())
-
-
-def _frozen(key: str) -> bool:
-    return key.startswith(("encoder.", "network.encoder.", "teacher."))
 
 
 def warmup_cosine(step: int, warmup: int, total: int) -> float:

@@ -58,9 +58,7 @@ def test_other_systems_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("needed", "given_back"), [(2**20, False), (2**30, True)])
-def test_only_much_memory_is_given_back_at_once(
-    needed: int, given_back: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_much_memory_is_given_back_at_once(needed: int, given_back: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
     library = SimpleNamespace(mallopt=lambda name, value: None, malloc_trim=asked.append)
     monkeypatch.setattr(allocation, "_gnu_library", lambda: library)

@@ -9,9 +9,11 @@ import torch
 from pytorch_lightning.loggers import TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from styleapp.data.labels import IGNORED, LabelSet
+from styleapp.data.mask_pairs import LabelledCrop
 from styleapp.data.pairs import PicturePair
 from styleapp.training import callbacks as module
-from styleapp.training.callbacks import SampleGrid, Throughput, TrainingRecord
+from styleapp.training.callbacks import LabelSampleGrid, SampleGrid, Throughput, TrainingRecord
 
 
 def _trainer(**facts: Any) -> Any:
@@ -78,6 +80,28 @@ def test_sanity_check_and_other_loggers_write_nothing() -> None:
         assert not grid.pictures
 
 
+def test_sheet_with_masks_in_their_colours(tmp_path: Path) -> None:
+    labels = LabelSet.from_record({"classes": [{"index": 0, "name": "sky", "rgb": [0, 51, 255]}], "ignore_index": 255})
+    grid, logger = LabelSampleGrid(rows=2), TensorBoardLogger(tmp_path)
+    trainer = _trainer(logger=logger, datamodule=SimpleNamespace(labels=labels))
+    batch = LabelledCrop(torch.full((1, 3, 8, 8), 0.25), torch.full((1, 8, 8), IGNORED, dtype=torch.uint8))
+    batch.mask[0, :4] = 0
+    shown = SimpleNamespace(reconstruct=lambda batch: batch.photo * 3)
+    for index in range(9):
+        grid.on_validation_batch_end(trainer, shown, torch.ones(1, 3, 8, 8), batch, index)  # type: ignore[arg-type]
+    assert len(grid.pictures) == 2 * 4
+    mask, *others = grid.pictures[:4]
+    torch.testing.assert_close(mask[:, 0, 0], torch.tensor([0, 0.2, 1]))
+    assert mask[:, 7, 0].tolist() == [0, 0, 0]
+    assert [float(picture.mean()) for picture in others] == [0.25, 1, 0.75]
+    grid.on_validation_epoch_end(trainer, None)  # type: ignore[arg-type]
+    logger.experiment.flush()
+    events = EventAccumulator(logger.log_dir, size_guidance={"images": 0}).Reload()
+    (image,) = events.Images("mask, photo, style drawn, style of the photo")
+    assert (image.width, image.height) == (4 * 10 + 2, 2 * 10 + 2)
+    logger.finalize("success")
+
+
 def test_throughput_counts_all_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([10.0, 12.0])
     monkeypatch.setattr(module.time, "perf_counter", lambda: next(clock))
@@ -104,6 +128,14 @@ def test_record_of_the_facts() -> None:
     assert facts["torch"] == torch.__version__
 
 
+def test_record_names_the_folder_of_masks() -> None:
+    record = TrainingRecord()
+    data = SimpleNamespace(hparams={"folder": "/data/mine/facades", "crop": 64, "batch_size": 4})
+    record.on_train_start(_trainer(datamodule=data), SimpleNamespace(device=torch.device("cpu")))  # type: ignore[arg-type]
+    facts = record.state_dict()["facts"]
+    assert facts["folder"] == "facades" and "photos" not in facts
+
+
 def test_record_without_a_data_module() -> None:
     trainer = _trainer()
     del trainer.datamodule
@@ -115,9 +147,9 @@ def test_record_without_a_data_module() -> None:
 def test_record_keeps_the_scores_over_the_steps() -> None:
     record = TrainingRecord()
     metrics = {"score/style_distance": torch.tensor(0.123456), "train/loss": torch.tensor(9.0)}
-    record.on_validation_epoch_end(_trainer(callback_metrics=metrics, global_step=10), None)  # type: ignore[arg-type]
-    record.on_validation_epoch_end(_trainer(callback_metrics=metrics, sanity_checking=True), None)  # type: ignore[arg-type]
-    record.on_validation_epoch_end(_trainer(), None)  # type: ignore[arg-type]
+    record.on_validation_end(_trainer(callback_metrics=metrics, global_step=10), None)  # type: ignore[arg-type]
+    record.on_validation_end(_trainer(callback_metrics=metrics, sanity_checking=True), None)  # type: ignore[arg-type]
+    record.on_validation_end(_trainer(), None)  # type: ignore[arg-type]
     assert record.state_dict()["curve"] == [{"step": 10, "style_distance": 0.1235}]
 
 

@@ -23,7 +23,7 @@ from styleapp.training.cache import (
     cache_styles,
 )
 
-__all__ = ["StylizationData"]
+__all__ = ["StylizationData", "training_loader"]
 
 log = logging.getLogger(__name__)
 
@@ -94,22 +94,8 @@ class StylizationData(pl.LightningDataModule):
         self.scoring = self._scored(_unseen(self.photos))
 
     def train_dataloader(self) -> DataLoader[EncodedPair] | DataLoader[PicturePair]:
-        trainer = self.trainer
-        assert trainer is not None
-        sampler = StepSampler(
-            self.batch_size,
-            self.steps_per_epoch,
-            steps_done=lambda: trainer.global_step * trainer.accumulate_grad_batches,
-            rank=trainer.global_rank,
-            world_size=trainer.world_size,
-        )
-        return DataLoader(
-            self.training,
-            batch_size=self.batch_size,
-            sampler=sampler,
-            num_workers=self.workers,
-            pin_memory=torch.cuda.is_available(),
-        )
+        assert self.trainer is not None
+        return training_loader(self.trainer, self.training, self.batch_size, self.steps_per_epoch, self.workers)
 
     def val_dataloader(self) -> DataLoader[PicturePair]:
         return DataLoader(self.scoring, batch_size=1)
@@ -137,6 +123,22 @@ class StylizationData(pl.LightningDataModule):
         assert self.trainer is not None
         module: Any = self.trainer.lightning_module
         return torch.inference_mode()(module.encoder.eval()), str(module.encoder.identity)
+
+
+def training_loader(
+    trainer: pl.Trainer, samples: Dataset[Any], batch_size: int, steps_per_epoch: int, workers: int
+) -> DataLoader[Any]:
+    """Batches from where a run has got to: a resumed one goes on with the samples that come next, in every process."""
+    sampler = StepSampler(
+        batch_size,
+        steps_per_epoch,
+        steps_done=lambda: trainer.global_step * trainer.accumulate_grad_batches,
+        rank=trainer.global_rank,
+        world_size=trainer.world_size,
+    )
+    return DataLoader(
+        samples, batch_size=batch_size, sampler=sampler, num_workers=workers, pin_memory=torch.cuda.is_available()
+    )
 
 
 def _crop_sampler(side: int, smallest_side: int, largest_side: int) -> CropSampler:

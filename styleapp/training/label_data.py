@@ -11,8 +11,9 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 from styleapp.data.labels import LabelError, LabelSet
 from styleapp.data.mask_pairs import AlignedCropSampler, LabelledCrop, LabelledCrops, LabelledPhotos
-from styleapp.data.pairs import StepSampler, centre_crop
+from styleapp.data.pairs import centre_crop
 from styleapp.data.pictures import evenly
+from styleapp.training.data import training_loader
 
 __all__ = ["LabelData", "ScoredPhotos", "labels_of_run"]
 
@@ -77,22 +78,8 @@ class LabelData(pl.LightningDataModule):
         self.scoring = ScoredPhotos(self._photos("val"), self.score_size, self.score_photos)
 
     def train_dataloader(self) -> DataLoader[LabelledCrop]:
-        trainer = self.trainer
-        assert trainer is not None
-        sampler = StepSampler(
-            self.batch_size,
-            self.steps_per_epoch,
-            steps_done=lambda: trainer.global_step * trainer.accumulate_grad_batches,
-            rank=trainer.global_rank,
-            world_size=trainer.world_size,
-        )
-        return DataLoader(
-            self.training,
-            batch_size=self.batch_size,
-            sampler=sampler,
-            num_workers=self.workers,
-            pin_memory=torch.cuda.is_available(),
-        )
+        assert self.trainer is not None
+        return training_loader(self.trainer, self.training, self.batch_size, self.steps_per_epoch, self.workers)
 
     def val_dataloader(self) -> DataLoader[LabelledCrop]:
         """All pairs for every process: the scores are of all pictures together, no mean of scores of parts."""

@@ -89,7 +89,7 @@ def test_flat_picture_gets_no_grid_in_any_style(named: StylizePipeline, grey: fl
             assert max(waves[step, 0], waves[0, step], waves[step, step]) < 1 / 255, name
 
 
-def test_learning_leaves_the_file_alone(named: StylizePipeline, tmp_path: Path) -> None:
+def test_a_style_of_ones_own_is_one_row_more(named: StylizePipeline, tmp_path: Path) -> None:
     """A style of one's own lies in the bank; the network that has it is the same one with a row more."""
     network = cast(NamedStylizer, named.network)
     bank = StyleBank(tmp_path)

@@ -49,7 +49,8 @@ def _record(name: str, entry: dict[str, Any]) -> dict[str, Any]:
 def _show(records: list[dict[str, Any]]) -> None:
     rows = [["name", "architecture", "MB", "scores"]]
     for record in records:
-        scores = ", ".join(f"{name} {value}" for name, value in record["scores"].items()) or "-"
+        single = {name: value for name, value in record["scores"].items() if isinstance(value, int | float)}
+        scores = ", ".join(f"{name} {value}" for name, value in single.items()) or "-"
         size = "-" if record["megabytes"] is None else f"{record['megabytes']:.1f}"
         rows.append([record["name"], record["architecture"] or "-", size, record["problem"] or scores])
     print_table(rows)

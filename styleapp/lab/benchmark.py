@@ -75,7 +75,8 @@ def measure(checkpoint: str | Path, size: int, repeats: int = 5, device: str = "
     check_size(size, network.stride)
     photo = torch.rand(1, 3, size, size, device=place).contiguous(memory_format=torch.channels_last)
     style = torch.rand(1, 3, STYLE_SIDE, STYLE_SIDE, device=place).contiguous(memory_format=torch.channels_last)
-    code = network.code(style)
+    names = getattr(network, "names", ())
+    code = network.code(names[0] if names else style)
     ours = partial(network.render, photo, code)
     with PeakMemory(place) as memory:
         ours()

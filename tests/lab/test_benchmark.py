@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from styleapp.cli import main
-from styleapp.lab.benchmark import benchmark, interleaved, measure_apart
+from styleapp.lab.benchmark import benchmark, interleaved, measure, measure_apart
 from styleapp.lab.convolutions import bare_convolutions, record_convolutions
 from styleapp.lab.memory import PeakMemory
 from styleapp.lab.peers import PlainAdaIN
@@ -135,6 +135,9 @@ class TestMeasurement:
 
         show([Measurement("adain", 512, 1.0, 1.0, 100.0, 0.8, 1.25, 2.5, 2.5, 5, "a machine")])
         assert "adain at 512: 1.25 × its bare convolutions" in capsys.readouterr().out
+
+    def test_named_styles_are_measured_too(self, named_checkpoint: Path) -> None:
+        assert measure(named_checkpoint, 64, repeats=1, device="cpu").seconds > 0
 
     @pytest.mark.parametrize("size", [8, 60])
     def test_sizes_that_do_not_suit_are_refused(self, size: int, checkpoint: Path) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +16,7 @@ from torchvision import tv_tensors
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional
 
+from styleapp.data.label_merging import merge_labels
 from styleapp.data.labels import IGNORED, LabelError, LabelSet
 from styleapp.data.mask_colours import Numbers
 from styleapp.data.masks import read_mask
@@ -24,6 +25,7 @@ from styleapp.data.pictures import PictureError, list_pictures, read_picture
 
 __all__ = [
     "AlignedCropSampler",
+    "JoinedPhotos",
     "LabelledCrop",
     "LabelledCrops",
     "LabelledPhotos",
@@ -127,18 +129,23 @@ class LabelledPhotos:
     Args:
         photos, masks: folders, searched with their sub-folders; see :func:`pair_by_stem`.
         labels: the label set of the masks.
+        merged: classes that count as others, see :func:`styleapp.data.label_merging.merge_labels`.
 
     Attributes:
-        counts: pixels of each class in each mask, pairs × L.
+        labels: the label set after merging.
+        counts: pixels of each of its classes in each mask, pairs × L.
 
     Raises:
         LabelError: no pair, or masks that cannot be used: the first one is named with what is wrong.
         PictureError: a folder does not exist or holds no picture.
     """
 
-    def __init__(self, photos: str | Path, masks: str | Path, labels: LabelSet) -> None:
+    def __init__(
+        self, photos: str | Path, masks: str | Path, labels: LabelSet, merged: Mapping[str, str] | None = None
+    ) -> None:
         pairing = pair_by_stem(photos, masks)
-        self.labels, self.pairs = labels, pairing.pairs
+        self.pairs, self.of_files = pairing.pairs, labels
+        self.labels, self.numbers = merge_labels(labels, merged or {})
         if not self.pairs:
             raise LabelError(f"no photo of {photos} has a mask of the same name in {masks}")
         for alone, folder, missing in ((pairing.photos_alone, photos, "mask"), (pairing.masks_alone, masks, "photo")):
@@ -148,15 +155,47 @@ class LabelledPhotos:
         if report.unusable:
             reason = next(iter(report.unusable.values()))
             raise LabelError(f"{len(report.unusable)} of {len(self.pairs)} masks cannot be used; the first: {reason}")
-        rows = [[report.labels[mask].get(number, 0) for number in range(len(labels))] for _, mask in self.pairs]
-        self.counts = torch.tensor(rows)
+        self.counts = torch.stack([self._counted(report.labels[mask]) for _, mask in self.pairs])
 
     def __len__(self) -> int:
         return len(self.pairs)
 
     def read(self, index: int) -> tuple[Image.Image, Numbers]:
-        """The photo, RGB, and its mask as :func:`read_mask` gives it."""
-        return _read_pair(*self.pairs[index], self.labels)
+        """The photo, RGB, and its mask as :func:`read_mask` gives it, but for merged classes."""
+        photo, mask = _read_pair(*self.pairs[index], self.of_files)
+        return photo, self.numbers[mask]
+
+    def _counted(self, found: Mapping[int, int]) -> Tensor:
+        """Pixels of each class from those of each number in a file."""
+        counts = torch.zeros(256, dtype=torch.long)
+        for number, count in found.items():
+            counts[self.numbers[number]] += count
+        return counts[: len(self.labels)]
+
+
+class JoinedPhotos:
+    """Several :class:`LabelledPhotos` as one.
+
+    Raises:
+        LabelError: their label sets have other classes.
+    """
+
+    def __init__(self, parts: Sequence[LabelledPhotos]) -> None:
+        self.labels = parts[0].labels
+        for part in parts[1:]:
+            if part.labels.names != self.labels.names:
+                named = [f"{one.pairs[0][1]} is of {', '.join(one.labels.names)}" for one in (parts[0], part)]
+                raise LabelError(f"masks of different classes cannot be joined: {'; '.join(named)}")
+        self.counts = torch.cat([part.counts for part in parts])
+        self.places = [(part, index) for part in parts for index in range(len(part))]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def read(self, index: int) -> tuple[Image.Image, Numbers]:
+        """See :meth:`LabelledPhotos.read`."""
+        part, place = self.places[index]
+        return part.read(place)
 
 
 def balanced_weights(counts: Tensor, evenness: float = 0.5) -> Tensor:
@@ -223,7 +262,9 @@ class LabelledCrops(Dataset[LabelledCrop]):
         evenness: of the classes, see :func:`balanced_weights`.
     """
 
-    def __init__(self, photos: LabelledPhotos, crop: AlignedCropSampler, evenness: float = 0.5, seed: int = 0) -> None:
+    def __init__(
+        self, photos: LabelledPhotos | JoinedPhotos, crop: AlignedCropSampler, evenness: float = 0.5, seed: int = 0
+    ) -> None:
         self.photos, self.crop, self.seed = photos, crop, seed
         self.weights = balanced_weights(photos.counts, evenness)
 

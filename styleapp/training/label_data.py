@@ -2,20 +2,16 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytorch_lightning as pl
-import torch
-from PIL import Image
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, DistributedSampler
+from torch.utils.data import DataLoader, DistributedSampler
 
 from styleapp.data.labels import LabelError, LabelSet
-from styleapp.data.mask_pairs import AlignedCropSampler, LabelledCrop, LabelledCrops, LabelledPhotos
-from styleapp.data.pairs import centre_crop
-from styleapp.data.pictures import evenly
+from styleapp.data.mask_pairs import AlignedCropSampler, JoinedPhotos, LabelledCrop, LabelledCrops, LabelledPhotos
+from styleapp.data.scored_photos import ScoredPhotos
 from styleapp.training.data import training_loader
 
-__all__ = ["LabelData", "ScoredPhotos", "labels_of_run"]
+__all__ = ["LabelData", "labels_of_run"]
 
 
 class LabelData(pl.LightningDataModule):
@@ -26,6 +22,9 @@ class LabelData(pl.LightningDataModule):
     Args:
         folder: with these four and the label set.
         labels: the label set's file in that folder, YAML or JSON.
+        merged: classes that count as others, see :func:`styleapp.data.label_merging.merge_labels`.
+        guessed: a further folder to train on, whose ``images``, ``labels`` and ``labels.yaml`` have the classes that
+            are left, as ``styleapp segment`` writes them.
         crop: side of the training crops in pixels, a multiple of 8.
         smallest_side: smallest short side that a picture is resized to before cropping.
         largest_side: largest such side.
@@ -49,6 +48,8 @@ class LabelData(pl.LightningDataModule):
         self,
         folder: str,
         labels: str = "classes.json",
+        merged: dict[str, str] | None = None,
+        guessed: str | None = None,
         crop: int = 128,
         smallest_side: int = 144,
         largest_side: int = 256,
@@ -65,15 +66,20 @@ class LabelData(pl.LightningDataModule):
         if crop % 8 or crop < 32:
             raise ValueError(f"crop must be a multiple of 8 and at least 32, got {crop}")
         self.crop = AlignedCropSampler(crop, (smallest_side, largest_side))
-        self.folder, self.label_file = Path(folder), labels
+        self.folder, self.label_file, self.merged = Path(folder), labels, merged
+        self.guessed = None if guessed is None else Path(guessed)
         self.batch_size, self.steps_per_epoch = batch_size, steps_per_epoch
         self.evenness, self.seed, self.workers = evenness, seed, workers
         self.score_photos, self.score_size = score_photos, score_size
 
     def setup(self, stage: str) -> None:
-        self.labels = LabelSet.load(self.folder / self.label_file)
-        photos = self._photos("train")
-        self.counts = photos.counts
+        self.of_files = LabelSet.load(self.folder / self.label_file)
+        parts = [self._photos("train")]
+        if self.guessed is not None:
+            own = LabelSet.load(self.guessed / "labels.yaml")
+            parts.append(LabelledPhotos(self.guessed / "images", self.guessed / "labels", own))
+        photos = JoinedPhotos(parts)
+        self.labels, self.counts = photos.labels, photos.counts
         self.training = LabelledCrops(photos, self.crop, self.evenness, self.seed)
         self.scoring = ScoredPhotos(self._photos("val"), self.score_size, self.score_photos)
 
@@ -87,26 +93,8 @@ class LabelData(pl.LightningDataModule):
         return DataLoader(self.scoring, batch_size=1, sampler=everything)
 
     def _photos(self, part: str) -> LabelledPhotos:
-        return LabelledPhotos(self.folder / part / "images", self.folder / part / "labels", self.labels)
-
-
-class ScoredPhotos(Dataset[LabelledCrop]):
-    """The central squares of a few pairs that are spread evenly over a folder: a fixed list."""
-
-    def __init__(self, photos: LabelledPhotos, size: int, count: int) -> None:
-        self.photos, self.size = photos, size
-        self.indices = evenly(range(len(photos)), count)
-
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    def __getitem__(self, index: int) -> LabelledCrop:
-        photo, mask = self.photos.read(self.indices[index])
-        window = min(photo.size)
-        left, top = (photo.width - window) / 2, (photo.height - window) / 2
-        box = (left, top, left + window, top + window)
-        square = Image.fromarray(mask).resize((self.size, self.size), Image.Resampling.NEAREST, box=box)
-        return LabelledCrop(centre_crop(photo, self.size), torch.from_numpy(np.array(square)))
+        folder = self.folder / part
+        return LabelledPhotos(folder / "images", folder / "labels", self.of_files, self.merged)
 
 
 def labels_of_run(trainer: pl.Trainer, num_labels: int) -> LabelSet:

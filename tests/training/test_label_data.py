@@ -1,5 +1,6 @@
 """Photos with masks as a run sees them: checks before training, order, alignment, and what is scored."""
 
+import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -122,3 +123,45 @@ def test_scored_masks_are_shrunk_to_labels(options: dict[str, Any]) -> None:
     photo, mask = data.scoring[1]
     assert photo.shape == (3, 32, 32) and mask.shape == (32, 32)
     assert set(mask.unique().tolist()) <= {0, 1, 2, IGNORED}
+
+
+# Classes that count as others, and masks that were guessed
+
+MERGED = {"house": "sky"}
+
+
+def test_merged_classes(options: dict[str, Any]) -> None:
+    plain, merged = _set_up(options), _set_up({**options, "merged": MERGED})
+    assert merged.labels.names == ("sky", "tree")
+    sky, tree, house = plain.counts.T
+    assert torch.equal(merged.counts, torch.stack([sky + house, tree], dim=1))
+    for one, other in zip(plain.val_dataloader(), merged.val_dataloader(), strict=True):
+        assert torch.equal(one.photo, other.photo)
+        assert torch.equal(torch.where(one.mask == 2, 0, one.mask), other.mask)
+
+
+@pytest.fixture
+def guessed(options: dict[str, Any], label_folder: Path, tmp_path: Path) -> Path:
+    """The three photos of ``val`` with masks of nothing but trees, in numbers of the merged label set."""
+    shutil.copytree(label_folder / "val" / "images", tmp_path / "guessed" / "images")
+    (tmp_path / "guessed" / "labels").mkdir()
+    for index in range(3):
+        mask = Image.fromarray(np.ones((48, 56), dtype=np.uint8))
+        mask.save(tmp_path / "guessed" / "labels" / f"{index}.png")
+    record = _set_up({**options, "merged": MERGED}).labels.record()
+    (tmp_path / "guessed" / "labels.yaml").write_text(json.dumps(record))
+    return tmp_path / "guessed"
+
+
+def test_guessed_masks_are_trained_on(options: dict[str, Any], guessed: Path) -> None:
+    data = _set_up({**options, "merged": MERGED, "guessed": str(guessed), "evenness": 0.0})
+    assert len(data.counts) == 8 and data.counts[5:].tolist() == [[0, 48 * 56]] * 3
+    photos = data.training.photos
+    assert (photos.read(6)[1] == 1).all()
+    assert photos.read(6)[0] == read_picture(guessed / "images" / "1.png").rgb
+    assert len(data.val_dataloader()) == 3
+
+
+def test_guessed_masks_must_have_the_same_classes(options: dict[str, Any], guessed: Path) -> None:
+    with pytest.raises(LabelError, match=r"0\.png is of sky, tree, house; .*0\.png is of sky, tree$"):
+        _set_up({**options, "guessed": str(guessed)})

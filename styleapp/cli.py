@@ -12,6 +12,8 @@ __all__ = ["COMMANDS", "Command", "main"]
 
 COMMANDS = {
     "stylize": "turn photos into paintings",
+    "synthesize": "turn label maps into pictures",
+    "segment": "turn photos into label maps",
     "add-style": "teach a network a new style from one picture",
     "styles": "list, show, remove, export and import named styles",
     "evaluate": "score a checkpoint over two folders",

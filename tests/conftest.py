@@ -1,5 +1,6 @@
 """What many tests share: generated pictures, folders of them, and networks that are loaded once."""
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,8 @@ from styleapp.data.pictures import held_out
 from styleapp.models.adain import AdaINStylizer
 from styleapp.models.micro import MicroStylizer
 from styleapp.models.multistyle import MultiStyleNetwork
+from styleapp.models.segmenter import Segmenter
+from styleapp.models.spade import SpadeGenerator
 from styleapp.models.vgg import VGG19, load_vgg19
 
 # Workers share the cores; a thread pool of full size in each makes all of them slower.
@@ -132,3 +135,59 @@ def named_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
             torch.nn.init.normal_(norm.modulator.bias)  # type: ignore[arg-type]
     card = Card("multistyle", network.options(), record={"steps": 0})
     return save_network(tmp_path_factory.mktemp("checkpoints") / "multistyle.safetensors", network.state_dict(), card)
+
+
+COLOURS = {"sky": (90, 150, 220), "tree": (30, 90, 40), "house": (180, 120, 80)}
+LABELS = [{"index": index, "name": name, "rgb": list(rgb)} for index, (name, rgb) in enumerate(COLOURS.items())]
+UNKNOWN = {"index": 255, "name": "unknown", "rgb": [0, 0, 0], "ignore": True}
+
+
+@pytest.fixture(scope="session")
+def labelled_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four pairs in ``photos`` and ``masks``, 60×48: sky, tree and house in noisy colours; ``classes.json`` names them.
+
+    A corner of every mask has no label.
+    """
+    folder = tmp_path_factory.mktemp("labelled-photos")
+    random = np.random.default_rng(0)
+    for kind in ("photos", "masks"):
+        (folder / kind).mkdir()
+    for index in range(4):
+        mask = np.zeros((48, 60), dtype=np.uint8)
+        top, left = random.integers(14, 26, 2)
+        mask[top:] = 1
+        mask[top - 6 : top + 12, left : left + 16] = 2
+        photo = np.array([*COLOURS.values()])[mask] + random.normal(0, 12, (48, 60, 3))
+        mask[:4, 10:16] = 255
+        Image.fromarray(photo.clip(0, 255).astype(np.uint8)).save(folder / "photos" / f"{index}.png")
+        Image.fromarray(mask).save(folder / "masks" / f"{index}.png")
+    (folder / "classes.json").write_text(json.dumps({"classes": [*LABELS, UNKNOWN]}))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def spade_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained generator of sky, tree and house, with a style encoder, as a checkpoint file."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = SpadeGenerator(
+            3, ((8,), (8,), (6,)), hidden=4, latent=4, style_planes=2, style_widths=(6,), weight_norm="none"
+        )
+        for name, parameter in network.named_parameters():
+            if "modulator" in name or "to_rgb" in name or "style_encoder" in name:
+                parameter.data.add_(torch.randn_like(parameter))  # as if trained: map and style are seen
+    card = Card("spade", network.options(), record={"steps": 0, "labels": {"classes": [*LABELS, UNKNOWN]}})
+    return save_network(tmp_path_factory.mktemp("checkpoints") / "town.safetensors", network.state_dict(), card)
+
+
+@pytest.fixture(scope="session")
+def segmenter_checkpoint(vgg: VGG19, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained segmenter of sky, tree and house as a checkpoint file."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = Segmenter(3, 8, vgg)
+    record = {"steps": 0, "labels": {"classes": [*LABELS, UNKNOWN]}}
+    card = Card("segmenter", network.options(), vgg.identity, record)
+    return save_network(
+        tmp_path_factory.mktemp("checkpoints") / "town_segmenter.safetensors", network.state_dict(), card
+    )

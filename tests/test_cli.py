@@ -36,6 +36,7 @@ class TestEveryCommand:
     def test_refuses_an_unknown_flag_in_one_line(self, name: str, capsys: Captured) -> None:
         needed = {
             "stylize": ["a", "--style", "b"],
+            "segment": ["a"],
             "add-style": ["a"],
             "styles": ["list"],
             "evaluate": ["a", "b"],

@@ -7,6 +7,8 @@ from typing import Any, TypeGuard
 
 import yaml
 
+from styleapp.data.files import write_whole
+
 __all__ = ["IGNORED", "Label", "LabelError", "LabelSet"]
 
 IGNORED = 255
@@ -135,6 +137,19 @@ class LabelSet:
             reason = " ".join(str(error).split())
             raise LabelError(f"label set {path} is neither YAML nor JSON: {reason}") from error
         return cls.from_record(record, f"label set {path}")
+
+    def save(self, path: str | Path) -> Path:
+        """Writes the label set as a YAML file that :meth:`load` reads, in full or not at all.
+
+        Raises:
+            LabelError: it cannot be written.
+        """
+        text = yaml.safe_dump(self.record(), sort_keys=False, default_flow_style=None, allow_unicode=True)
+        try:
+            write_whole(Path(path), text.encode())
+        except OSError as error:
+            raise LabelError(f"label set {path} cannot be written: {error.strerror or error}") from error
+        return Path(path)
 
 
 def _label(entry: Any) -> Label:

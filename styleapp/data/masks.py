@@ -1,6 +1,7 @@
 """Masks of any kind as label numbers and as one-hot maps."""
 
 import warnings
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from styleapp.data.files import write_whole
 from styleapp.data.labels import IGNORED, LabelError, LabelSet
 from styleapp.data.mask_colours import Numbers, labels_of_colours
-from styleapp.data.pictures import check_size, open_picture
+from styleapp.data.pictures import PictureError, check_size, open_picture
 
-__all__ = ["one_hot", "read_mask"]
+__all__ = ["one_hot", "read_mask", "save_mask"]
 
 Values = NDArray[Any]
 
@@ -109,6 +111,53 @@ def _from_painted_parts(rgb: Values, transparent: NDArray[np.bool_], labels: Lab
     unseen = next((colour for colour, number in labels.palette if number == IGNORED), labels.palette[0][0])
     shown = np.where(transparent[..., None], np.array(unseen), rgb)  # what is hidden may have any colour
     return np.where(transparent, np.uint8(IGNORED), labels_of_colours(shown, labels, label))
+
+
+def save_mask(path: str | Path, numbers: Numbers, labels: LabelSet) -> Path:
+    """Writes a mask as a PNG of label numbers, in full or not at all.
+
+    The file has the label set's colours as its palette: viewers show colours, and :func:`read_mask`, Pillow and
+    training read numbers. A folder that is missing is made.
+
+    Args:
+        path: ends with ``.png``.
+        numbers: H×W, as :func:`read_mask` gives it. A pixel without label gets the number of the set's first ignored
+            entry.
+
+    Raises:
+        LabelError: a number that is no class, no pixel, or a pixel without label where the set ignores nothing.
+        PictureError: the file cannot be written, or is no PNG.
+    """
+    target = Path(path)
+    if target.suffix.lower() != ".png":
+        raise PictureError(f"{target}: a mask is a .png file, because no other kind keeps its numbers everywhere")
+    if numbers.ndim != 2 or numbers.size == 0:
+        raise LabelError(f"{target} cannot hold a mask of {'×'.join(map(str, numbers.shape))}: it must be H×W numbers")
+    unlabelled = numbers == IGNORED
+    if unlabelled.any() and not labels.ignored:
+        raise LabelError(f"{target} has {unlabelled.sum():,} pixels without label; its label set has nothing for these")
+    stored = np.where(unlabelled, labels.ignored[0].index if labels.ignored else 0, numbers)
+    _from_numbers(stored, labels, str(target))  # refuses what could not be read back
+    image = Image.fromarray(stored.astype(np.uint8))
+    image.putpalette(_shown_colours(labels).tobytes())
+    content = BytesIO()
+    image.save(content, "PNG", bits=8, optimize=True)
+    try:
+        write_whole(target, content.getvalue())
+    except OSError as error:
+        raise PictureError(f"{target} cannot be written: {error.strerror or error}") from error
+    return target
+
+
+def _shown_colours(labels: LabelSet) -> Numbers:
+    """A colour for each number (256×3); what has none gets one that no class has, so that it is not read as a class."""
+    taken = {rgb for rgb, _ in labels.palette}
+    other = next(grey for grey in range(255, -1, -1) if (grey, grey, grey) not in taken)
+    table = np.full((256, 3), other, dtype=np.uint8)
+    for entry in (*labels.classes, *labels.ignored):
+        if entry.rgb is not None:
+            table[entry.index] = entry.rgb
+    return table
 
 
 def one_hot(numbers: Tensor, num_labels: int) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from styleapp.norms.code import Code, fitted_regions
 from styleapp.norms.experimental import AdaptiveBatchNormalizer, UnifiedBatchNormalizer
+from styleapp.norms.lookup import looked_up_norm
 from styleapp.norms.lp_batch import L1BatchNormalizer, LinfBatchNormalizer, TopKBatchNormalizer
 from styleapp.norms.memory import MemorizedBatchNormalizer
 from styleapp.norms.modulators import (
@@ -19,6 +20,7 @@ from styleapp.norms.modulators import (
     NoModulator,
     StylesModulator,
 )
+from styleapp.norms.neighbourhoods import Neighbourhoods
 from styleapp.norms.normalizers import (
     BatchNormalizer,
     GroupNormalizer,
@@ -92,6 +94,10 @@ class NormLayer(nn.Module):
     def forward(self, x: Tensor, condition: Any = None) -> Tensor:
         if x.dim() != 4 or x.shape[1] != self.num_features:
             raise ValueError(f"features must be N×{self.num_features}×H×W, got {tuple(x.shape)}")
+        if isinstance(condition, Neighbourhoods):
+            result = looked_up_norm(self.normalizer, self.modulator, x, condition)
+            if result is not None:
+                return result  # N×C×H×W
         code = self.modulator.code(condition, x.shape[-2:])
         if code is None or (isinstance(code, Code) and code.region is None):
             return self.normalizer(x, _paired(code, x))  # N×C×H×W

@@ -6,9 +6,10 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, one_hot, relu_
+from torch.nn.functional import embedding_bag, interpolate, linear, one_hot, relu_
 
 from styleapp.norms.code import Code, blend_codes
+from styleapp.norms.neighbourhoods import Neighbourhoods
 from styleapp.norms.statistics import Moments, mean_deviation
 
 __all__ = [
@@ -209,7 +210,7 @@ class MaskModulator(Modulator):
 
     Park et al., CVPR 2019, section 3, equations 1 to 3. A condition is a one-hot map (N×L×H×W, floats; soft maps and
     further planes are welcome) or a map of label numbers (N×H×W, integers). It is resized to the features by nearest
-    neighbours.
+    neighbours. The :class:`Neighbourhoods` of one mask of the features' size are its one-hot map with less work.
 
     Args:
         num_labels: L, all planes of the map.
@@ -246,7 +247,42 @@ class MaskModulator(Modulator):
             assert conv.bias is not None
             nn.init.zeros_(conv.bias)
 
+    @property
+    def narrow(self) -> bool:
+        """Whether γ and β of a pixel depend on the 3×3 pixels of the map around it alone, none beyond the border."""
+        return self.gamma.kernel_size == (1, 1) and self.shared.padding_mode == "zeros"
+
+    def table(self, seen: Neighbourhoods) -> tuple[Tensor, Tensor]:
+        """γ and β (U×C each) for each neighbourhood, where :attr:`narrow`."""
+        hidden = self._hidden_table(seen)  # U×hidden
+        assert self.gamma.bias is not None
+        gamma = linear(hidden, self.gamma.weight.flatten(1), self.gamma.bias + 1)
+        return gamma, linear(hidden, self.beta.weight.flatten(1), self.beta.bias)
+
+    def _hidden_table(self, seen: Neighbourhoods) -> Tensor:
+        """Hidden channels for each neighbourhood: a 3×3 convolution of a one-hot map is a sum of nine weights."""
+        if seen.planes != self.num_labels:
+            raise ValueError(f"a map must have {self.num_labels} label planes, got {seen.planes}")
+        if self.shared.padding_mode != "zeros":
+            raise ValueError(f"neighbourhoods end at the border, padding_mode {self.shared.padding_mode!r} does not")
+        weights = self.shared.weight.flatten(2).permute(2, 1, 0)  # 9×(L+P)×hidden
+        of_labels, of_further = weights.tensor_split([seen.num_labels], dim=1)  # 9×L×hidden, 9×P×hidden
+        outside = unlabelled = weights.new_zeros(9, 1, weights.shape[2])
+        if seen.further is not None:
+            unlabelled = (of_further * seen.further[:, None]).sum(1, keepdim=True)  # 9×1×hidden
+        rows = torch.cat([of_labels + unlabelled, unlabelled, outside], dim=1).flatten(0, 1)  # 9·(L+2)×hidden
+        assert self.shared.bias is not None
+        return relu_(embedding_bag(seen.taps, rows, mode="sum").add_(self.shared.bias))  # U×hidden
+
     def make_code(self, condition: Any, size: Sequence[int] | None) -> Code:
+        hidden = self._hidden(condition, size)  # N×hidden×H×W
+        return Code(self.gamma(hidden).add_(1), self.beta(hidden))  # N×C×H×W each
+
+    def _hidden(self, condition: Any, size: Sequence[int] | None) -> Tensor:
+        if isinstance(condition, Neighbourhoods):
+            if size is not None and tuple(size) != tuple(condition.places.shape):
+                raise ValueError(f"neighbourhoods of {tuple(condition.places.shape)} do not fit {tuple(size)} features")
+            return self._hidden_table(condition)[condition.places].permute(2, 0, 1)[None]
         if not isinstance(condition, Tensor):
             raise ValueError("a mask modulator needs a condition: a one-hot map N×L×H×W, or label numbers N×H×W")
         mask = condition if condition.dim() == 4 else self._one_hot(condition)  # N×L×H×W
@@ -254,8 +290,7 @@ class MaskModulator(Modulator):
             raise ValueError(f"a map must have {self.num_labels} label planes, got {mask.shape[1]}")
         if size is not None and tuple(size) != tuple(mask.shape[-2:]):
             mask = interpolate(mask, size=tuple(size), mode="nearest-exact")
-        hidden = relu_(self.shared(mask.to(self.shared.weight.dtype)))  # N×hidden×H×W
-        return Code(self.gamma(hidden).add_(1), self.beta(hidden))  # N×C×H×W each
+        return relu_(self.shared(mask.to(self.shared.weight.dtype)))
 
     def _one_hot(self, labels: Tensor) -> Tensor:
         if labels.dim() != 3 or labels.is_floating_point():

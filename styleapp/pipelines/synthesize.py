@@ -1,6 +1,7 @@
 """Label map in, picture out: what command line, web page and scripts call."""
 
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
@@ -9,14 +10,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from styleapp.checkpoint import Card, CheckpointError, load_network
-from styleapp.data.labels import IGNORED, LabelError, LabelSet
+from styleapp.checkpoint import Card, load_network
+from styleapp.data.labels import IGNORED, LabelError
 from styleapp.data.mask_colours import Numbers
-from styleapp.data.masks import one_hot, read_mask
+from styleapp.data.masks import read_mask
 from styleapp.models.spade import SpadeGenerator
 from styleapp.pipelines.allocation import kept_memory
 from styleapp.pipelines.hardware import free_memory
 from styleapp.pipelines.images import ImageSource, load_picture, to_image, to_tensor
+from styleapp.pipelines.label_record import labels_of_card
 
 __all__ = ["MaskSource", "SynthesizePipeline"]
 
@@ -45,12 +47,8 @@ class SynthesizePipeline:
     """
 
     def __init__(self, network: SpadeGenerator, card: Card, digest: str = "", device: str = "cpu") -> None:
-        if "labels" not in card.record:
-            raise CheckpointError("the checkpoint does not say what its labels mean: its record has no 'labels'")
         self.network, self.card, self.digest, self.device = network, card, digest, torch.device(device)
-        self.labels = LabelSet.from_record(card.record["labels"], "the checkpoint's label set")
-        if len(self.labels) != network.num_labels:
-            raise CheckpointError(f"the checkpoint names {len(self.labels)} labels for {network.num_labels} planes")
+        self.labels = labels_of_card(card, network.num_labels)
 
     @classmethod
     def from_checkpoint(cls, name_or_path: str | Path = "facades", device: str | None = None) -> "SynthesizePipeline":
@@ -94,17 +92,50 @@ class SynthesizePipeline:
             PictureError: the mask's file or the style picture cannot be read.
             ValueError: a control is out of its range, or the picture is too large for the free memory.
         """
-        self._check_controls(seed, style, style_strength, size)
+        self.check_controls(seed, style, style_strength, size)
+        return self.paint(mask, self.style(seed, style, style_strength), size)
+
+    def paint(self, mask: MaskSource, style: Tensor | None, size: int | None = None) -> Image.Image:
+        """The picture of a mask in a style that :meth:`style` gave, or one between such. See the call."""
+        numbers = self._numbers(mask, size)
+        with torch.inference_mode(), kept_memory(self._check_memory(numbers)):
+            return to_image(self.network.paint(torch.from_numpy(numbers).to(self.device), style))  # of 1×3×H×W
+
+    def interpolate(
+        self, mask: MaskSource, start: Tensor | None, end: Tensor | None, frames: int = 8, size: int | None = None
+    ) -> Iterator[Image.Image]:
+        """Pictures of a mask on the way from one style to another, both included.
+
+        Example:
+            >>> dusk, dawn = (pipe.style(style=name) for name in ("dusk.jpg", "dawn.jpg"))
+            >>> pictures = list(pipe.interpolate("mask.png", dusk, dawn))
+
+        Args:
+            mask, size: see the call.
+            start, end: styles as :meth:`style` gives them, of pictures or seeds.
+            frames: how many pictures, at least 2.
+
+        Raises:
+            ValueError: as the call; or the network has no styles.
+        """
+        for style in self.styles_between(start, end, frames):
+            yield self.paint(mask, style, size)
+
+    def styles_between(self, start: Tensor | None, end: Tensor | None, frames: int) -> list[Tensor]:
+        """Styles on the way from one to another at equal steps, both included; see :meth:`interpolate`."""
+        if start is None or end is None:
+            raise ValueError("this network has no style: there is nothing between two of them")
+        if frames < 2:
+            raise ValueError(f"frames must be at least 2, one for each end, got {frames}")
+        return [_between(start, end, step / (frames - 1)) for step in range(frames)]
+
+    def _numbers(self, mask: MaskSource, size: int | None) -> Numbers:
         numbers = _resized(read_mask(mask, self.labels), size)
         if (numbers == IGNORED).all():
             name = str(mask) if isinstance(mask, str | Path) else "the mask"
             raise LabelError(f"{name} has no pixel with a label: there is nothing to paint")
         self._warn_of_size(min(numbers.shape))
-        needed = self._check_memory(numbers)
-        with torch.inference_mode(), kept_memory(needed):
-            planes = one_hot(torch.from_numpy(numbers)[None].to(self.device), self.network.num_labels)  # 1×L×H×W
-            z = self.style(seed, style, style_strength)
-            return to_image(self.network(planes.contiguous(memory_format=torch.channels_last), z))
+        return numbers
 
     def style(self, seed: int = 0, style: ImageSource | None = None, style_strength: float = 1.0) -> Tensor | None:
         """What the network is given as a style (1×Z); ``None`` where it has none. For the arguments see the call."""
@@ -119,7 +150,14 @@ class SynthesizePipeline:
             mean, _ = encoder(to_tensor(load_picture(style, "the style picture").rgb).to(self.device))
         return torch.lerp(drawn, mean, style_strength)
 
-    def _check_controls(self, seed: int, style: ImageSource | None, style_strength: float, size: int | None) -> None:
+    def check_controls(
+        self, seed: int = 0, style: ImageSource | None = None, style_strength: float = 1.0, size: int | None = None
+    ) -> None:
+        """What the call says of controls that it cannot use, before there is a mask.
+
+        Raises:
+            ValueError: a control is out of its range, or the network takes no style pictures.
+        """
         if not 0 <= seed <= LARGEST_SEED or int(seed) != seed:
             raise ValueError(f"seed must be a whole number from 0 to {LARGEST_SEED}, got {seed}")
         if not 0 <= style_strength <= 1:
@@ -153,6 +191,23 @@ class SynthesizePipeline:
                 f"are free: a size of at most {side} fits"
             )
         return needed
+
+
+def _between(start: Tensor, end: Tensor, share: float) -> Tensor:
+    """On the arc from one style to another (1×Z each), the length from that of the one to that of the other.
+
+    The straight way leads past the mean, where two seeds' pictures become one that is nothing special (White,
+    *Sampling Generative Networks*, 2016, section 2.1).
+    """
+    lengths = start.norm(), end.norm()
+    if min(lengths) == 0:
+        return torch.lerp(start, end, share)
+    one, other = start / lengths[0], end / lengths[1]
+    angle = torch.acos((one * other).sum().clamp(-1, 1))
+    if torch.sin(angle) < 1e-4:  # the same direction, or the opposite: there is no arc, or any
+        return torch.lerp(start, end, share)
+    turned = (torch.sin((1 - share) * angle) * one + torch.sin(share * angle) * other) / torch.sin(angle)
+    return turned * torch.lerp(*lengths, share)
 
 
 def _resized(numbers: Numbers, size: int | None) -> Numbers:

@@ -86,3 +86,17 @@ def test_wrong_file(tmp_path: Path) -> None:
     path.write_text("classes: [{index: 1, name: sky, rgb: [0, 0, 0]}]")
     with pytest.raises(LabelError, match=f"^label set {path}: classes must be numbered"):
         LabelSet.load(path)
+
+
+def test_saved_file_is_read_back(tmp_path: Path) -> None:
+    labels = _of({**SKY, "name": "Himmel, heiß: 'x'"}, TREE, UNKNOWN, {"index": 200, "name": "edge", "ignore": True})
+    path = labels.save(tmp_path / "new" / "labels.yaml")
+    assert LabelSet.load(path) == labels
+    assert [file.name for file in path.parent.iterdir()] == ["labels.yaml"]
+    assert "rgb: [38, 105, 45]" in path.read_text()
+
+
+def test_saving_where_nothing_can_be(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(LabelError, match="label set .*file/labels.yaml cannot be written: "):
+        _of(SKY).save(tmp_path / "file" / "labels.yaml")

@@ -10,7 +10,7 @@ from PIL import Image
 
 from styleapp.data.labels import IGNORED, LabelError, LabelSet
 from styleapp.data.mask_colours import paint_mask
-from styleapp.data.masks import one_hot, read_mask
+from styleapp.data.masks import one_hot, read_mask, save_mask
 from styleapp.data.pictures import PictureError
 
 # Numbers
@@ -86,6 +86,67 @@ def test_palette_file_holds_colours_if_they_are_the_sets_else_numbers(
     with Image.open(tmp_path / "mask.png") as image:
         assert image.mode == "P"
     assert np.array_equal(read_mask(tmp_path / "mask.png", labels), numbers)
+
+
+# Files that are written
+
+
+def test_saved_mask_has_numbers_and_colours(tmp_path: Path, numbers: np.ndarray, labels: LabelSet) -> None:
+    path = save_mask(tmp_path / "new" / "mask.png", numbers, labels)
+    assert np.array_equal(read_mask(path, labels), numbers)
+    with Image.open(path) as image:
+        assert (image.format, image.mode) == ("PNG", "P")
+        assert np.array_equal(np.asarray(image), numbers)
+        assert np.array_equal(np.asarray(image.convert("RGB")), paint_mask(numbers, labels))
+    assert [file.name for file in path.parent.iterdir()] == ["mask.png"]
+
+
+def test_saved_mask_has_the_sets_own_number_for_what_is_ignored(
+    tmp_path: Path, numbers: np.ndarray, strict_labels: LabelSet
+) -> None:
+    unseen = {"index": 9, "name": "unseen", "ignore": True}  # it has no colour
+    labels = LabelSet.from_record({"classes": [*strict_labels.record()["classes"], unseen]})
+    path = save_mask(tmp_path / "mask.png", numbers, labels)
+    assert np.array_equal(np.asarray(Image.open(path)), np.where(numbers == IGNORED, 9, numbers))
+    assert np.array_equal(read_mask(path, labels), numbers)
+    labelled = np.where(numbers == IGNORED, 0, numbers).astype(np.uint8)
+    assert np.array_equal(read_mask(save_mask(path, labelled, strict_labels), strict_labels), labelled)
+
+
+@pytest.mark.parametrize("classes", [1, 2, 16, 17, 255])
+def test_saved_mask_of_any_number_of_classes(tmp_path: Path, classes: int) -> None:
+    colours = [[i, 255 - i, i % 7 * 30] for i in range(classes)]
+    entries = [{"index": i, "name": f"class {i}", "rgb": colour} for i, colour in enumerate(colours)]
+    labels = LabelSet.from_record({"classes": entries, "ignore_index": 255})
+    numbers = np.arange(classes + 1, dtype=np.uint8)[None].repeat(3, 0)
+    numbers[:, -1] = IGNORED
+    assert np.array_equal(read_mask(save_mask(tmp_path / "mask.png", numbers, labels), labels), numbers)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [
+        (np.full((4, 4), 4, np.uint8), "has the label 4 (16 pixels); known are 0 to 3"),
+        (np.full((4, 4), IGNORED, np.uint8), "has 16 pixels without label; its label set has nothing for these"),
+        (np.zeros((0, 4), np.uint8), "cannot hold a mask of 0×4: it must be H×W numbers"),
+        (np.zeros((4, 4, 3), np.uint8), "cannot hold a mask of 4×4×3"),
+    ],
+)
+def test_masks_that_could_not_be_read_back(
+    tmp_path: Path, numbers: np.ndarray, message: str, strict_labels: LabelSet
+) -> None:
+    with pytest.raises(LabelError) as caught:
+        save_mask(tmp_path / "mask.png", numbers, strict_labels)
+    assert f"{tmp_path / 'mask.png'} {message}" in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_masks_that_cannot_be_written(tmp_path: Path, numbers: np.ndarray, labels: LabelSet) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(PictureError, match=r"file/mask\.png cannot be written: "):
+        save_mask(tmp_path / "file" / "mask.png", numbers, labels)
+    with pytest.raises(PictureError, match=r"mask\.jpg: a mask is a \.png file"):
+        save_mask(tmp_path / "mask.jpg", numbers, labels)
 
 
 # What is no mask

@@ -186,6 +186,71 @@ def test_gradients_reach_every_parameter(normalizer: str) -> None:
     assert all(parameter.grad.isfinite().all() for parameter in network.parameters())  # type: ignore[union-attr]
 
 
+# Label numbers instead of a map
+
+
+def _mask(height: int, width: int, seed: int = 0) -> Tensor:
+    """Numbers of :func:`_map`, with a corner that has no label."""
+    mask = _map(height, width, seed=seed)[0].argmax(0).to(torch.uint8)
+    mask[: height // 3, : width // 3] = 255
+    return mask
+
+
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+@pytest.mark.parametrize("size", [(16, 16), (40, 24), (13, 30), (4, 4), (1, 1)])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"weight_norm": "none", "style_planes": 0},
+        {"latent": 0, "style_widths": ()},
+        {"kernel": 3},
+        {"normalizer": "instance"},
+        {"stages": ((6, 4),)},
+    ],
+    ids=["default", "no planes", "no style", "wide", "instance", "one size"],
+)
+def test_numbers_give_the_picture_of_their_map(
+    options: dict[str, object], size: tuple[int, int], layout: torch.memory_format
+) -> None:
+    network = _built(**options).to(memory_format=layout)
+    for norm in _norms(network):
+        for name, buffer in norm.named_buffers():
+            if name.endswith(("mean", "var")):
+                buffer.uniform_(0.3, 2)
+    z, mask = _z() if network.latent else None, _mask(*size)
+    with torch.no_grad():
+        expected = network((mask == torch.arange(LABELS)[:, None, None]).float()[None], z)
+    picture = network.paint(mask, z)
+    assert picture.shape == (1, 3, *size)
+    assert expected.std() > 0.01
+    torch.testing.assert_close(picture, expected, rtol=0, atol=1e-5)
+
+
+def test_numbers_are_looked_up(network: SpadeGenerator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By no modulator as a map of the picture's size: that is what takes time."""
+    expected = network.paint(_mask(16, 16), _z())
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a norm went the ordinary way")
+
+    for norm in _norms(network):
+        monkeypatch.setattr(norm.modulator, "make_code", refuse)
+    assert torch.equal(network.paint(_mask(16, 16), _z()), expected)
+
+
+def test_numbers_need_no_gradient_and_no_style() -> None:
+    network = _built()
+    assert not network.paint(_mask(16, 16), _z()).requires_grad
+    assert torch.equal(network.paint(_mask(16, 16)), network.paint(_mask(16, 16), torch.zeros(1, 4)))
+
+
+def test_numbers_on_other_devices() -> None:
+    """There the map is what is painted."""
+    network = _built().to("meta")
+    assert network.paint(_mask(13, 30).to("meta")).shape == (1, 3, 13, 30)
+
+
 # Saving and switching
 
 
@@ -220,6 +285,12 @@ def test_map_of_another_shape(network: SpadeGenerator, shape: tuple[int, ...]) -
         network(torch.zeros(shape))
 
 
+@pytest.mark.parametrize("mask", [torch.zeros(8, 8), torch.zeros(1, 8, 8).long(), torch.zeros(0, 8).long()])
+def test_numbers_of_another_shape(network: SpadeGenerator, mask: Tensor) -> None:
+    with pytest.raises(ValueError, match="a mask must be H×W whole numbers, got"):
+        network.paint(mask)
+
+
 @pytest.mark.parametrize("shape", [(1, 5), (3, 4), (4,)])
 def test_style_of_another_shape(network: SpadeGenerator, shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="a style for 2 maps must be 2×4, got"):
@@ -229,8 +300,9 @@ def test_style_of_another_shape(network: SpadeGenerator, shape: tuple[int, ...])
 def test_style_where_there_is_none() -> None:
     network = _built(latent=0, style_widths=())
     assert network(_map(8, 8)).shape == (1, 3, 8, 8)
-    with pytest.raises(ValueError, match="this generator has no style"):
-        network(_map(8, 8), _z())
+    for given in (network, network.paint):
+        with pytest.raises(ValueError, match="this generator has no style"):
+            given(_map(8, 8) if given is network else _mask(8, 8), _z())
     with pytest.raises(ValueError, match="a style encoder needs a style"):
         _built(latent=0)
 

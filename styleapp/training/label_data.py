@@ -1,6 +1,7 @@
 """Lightning's view of photos with masks: which crops a run sees, in which order, and which pairs are scored."""
 
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 from torch import Tensor
@@ -11,7 +12,7 @@ from styleapp.data.mask_pairs import AlignedCropSampler, JoinedPhotos, LabelledC
 from styleapp.data.scored_photos import ScoredPhotos
 from styleapp.training.data import training_loader
 
-__all__ = ["LabelData", "labels_of_run"]
+__all__ = ["LabelData", "label_record", "labels_of_run"]
 
 
 class LabelData(pl.LightningDataModule):
@@ -108,3 +109,14 @@ def labels_of_run(trainer: pl.Trainer, num_labels: int) -> LabelSet:
         file = data.folder / data.label_file
         raise LabelError(f"the network has num_labels {num_labels}, but {file} has {len(data.labels)} classes")
     return data.labels
+
+
+def label_record(trainer: pl.Trainer, num_labels: int) -> dict[str, Any]:
+    """What a network's record keeps of the masks: the label set, and which classes of the files count as others.
+
+    Raises:
+        LabelError: see :func:`labels_of_run`.
+    """
+    data: LabelData = trainer.datamodule  # type: ignore[attr-defined]
+    merged = {"merged": dict(data.merged)} if data.merged else {}
+    return {"labels": labels_of_run(trainer, num_labels).record(), **merged}

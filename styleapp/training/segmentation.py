@@ -11,7 +11,7 @@ from styleapp.losses import segmentation_loss
 from styleapp.models.segmenter import Segmenter
 from styleapp.scores import confusion_matrix, label_agreement
 from styleapp.training.frozen import FrozenPartsModule
-from styleapp.training.label_data import labels_of_run
+from styleapp.training.label_data import label_record, labels_of_run
 from styleapp.training.stylizer import warmup_cosine
 
 __all__ = ["SegmentationTraining", "class_weights"]
@@ -46,7 +46,7 @@ class SegmentationTraining(FrozenPartsModule):
         self.confusion = torch.zeros(network.num_labels, network.num_labels, dtype=torch.long)
 
     def record(self) -> dict[str, Any]:
-        return {"labels": labels_of_run(self.trainer, self.network.num_labels).record()}
+        return label_record(self.trainer, self.network.num_labels)
 
     def on_fit_start(self) -> None:
         labels_of_run(self.trainer, self.network.num_labels)  # raises if they are not the network's

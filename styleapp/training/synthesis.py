@@ -34,7 +34,7 @@ from styleapp.models.vgg import VGG19, load_vgg19
 from styleapp.scores import SynthesisJudge
 from styleapp.training.augmentations import AUGMENTATIONS, Augmented, augment, draw_changes
 from styleapp.training.frozen import FrozenPartsModule
-from styleapp.training.label_data import labels_of_run
+from styleapp.training.label_data import label_record, labels_of_run
 from styleapp.training.running_means import fresh_statistics
 
 __all__ = ["SynthesisTraining", "falling_at_the_end", "load_segmenter"]
@@ -141,9 +141,8 @@ class SynthesisTraining(FrozenPartsModule):
         self.constant_share, self.statistics_batches = constant_share, statistics_batches
 
     def record(self) -> dict[str, Any]:
-        labels = labels_of_run(self.trainer, self.network.num_labels)
         sides = self.trainer.datamodule.crop.sides  # type: ignore[attr-defined]
-        return {"labels": labels.record(), "sides": list(sides)}
+        return {**label_record(self.trainer, self.network.num_labels), "sides": list(sides)}
 
     def on_fit_start(self) -> None:
         labels_of_run(self.trainer, self.network.num_labels)  # raises if they are not the network's

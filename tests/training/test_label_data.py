@@ -14,7 +14,7 @@ from PIL import Image
 from styleapp.data.labels import IGNORED, LabelError
 from styleapp.data.pairs import centre_crop
 from styleapp.data.pictures import read_picture
-from styleapp.training.label_data import LabelData, labels_of_run
+from styleapp.training.label_data import LabelData, label_record, labels_of_run
 
 
 @pytest.fixture
@@ -135,6 +135,9 @@ def test_merged_classes(options: dict[str, Any]) -> None:
     assert merged.labels.names == ("sky", "tree")
     sky, tree, house = plain.counts.T
     assert torch.equal(merged.counts, torch.stack([sky + house, tree], dim=1))
+    record = label_record(SimpleNamespace(datamodule=merged), 2)  # type: ignore[arg-type]
+    assert record == {"labels": merged.labels.record(), "merged": MERGED}
+    assert "merged" not in label_record(SimpleNamespace(datamodule=plain), 3)  # type: ignore[arg-type]
     for one, other in zip(plain.val_dataloader(), merged.val_dataloader(), strict=True):
         assert torch.equal(one.photo, other.photo)
         assert torch.equal(torch.where(one.mask == 2, 0, one.mask), other.mask)

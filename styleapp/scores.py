@@ -23,6 +23,7 @@ __all__ = [
     "StyleScores",
     "SynthesisJudge",
     "Tally",
+    "class_overlaps",
     "confusion_matrix",
     "flat_pictures",
     "join_tallies",
@@ -88,14 +89,16 @@ def confusion_matrix(predicted: Tensor, mask: Tensor, num_labels: int) -> Tensor
     return torch.bincount(pairs, minlength=num_labels**2).view(num_labels, num_labels)
 
 
+def class_overlaps(confusion: Tensor) -> Tensor:
+    """Intersection over union of each class (L); NaN for one that neither a mask nor a prediction has."""
+    same = confusion.diag().double()
+    return same / (confusion.sum(0) + confusion.sum(1) - same)
+
+
 def label_agreement(confusion: Tensor) -> LabelAgreement:
     """Pixel accuracy and mean intersection over union, over the classes that a mask or a prediction has."""
-    same = confusion.diag().double()
-    either = confusion.sum(0) + confusion.sum(1) - same
-    present = either > 0
-    return LabelAgreement(
-        (same.sum() / confusion.sum().clamp_min(1)).item(), (same[present] / either[present]).mean().item()
-    )
+    same = confusion.diag().sum().double()
+    return LabelAgreement((same / confusion.sum().clamp_min(1)).item(), class_overlaps(confusion).nanmean().item())
 
 
 class Tally(NamedTuple):
@@ -211,22 +214,49 @@ class SynthesisJudge:
         self.pictures = []
         if count == 0:
             return {}
-        made, real = join_tallies(drawn), join_tallies(self.photos[:count])
-        if len(self.flats) != count:
-            flats = [(flat_pictures(masks, real.colours, real.pixels), masks) for masks in self.masks[:count]]
-            self.flats = [tally(*flat, self.num_labels, self.encoder) for flat in flats]
-        worst = statistics_distance(join_tallies(self.flats).statistics, real.statistics)
-        present = real.pixels > 0
-        means = [(one.colours[present] / real.pixels[present, None]) for one in (made, real)]  # L'×3 each
-        result = {
-            "statistics_distance": statistics_distance(made.statistics, real.statistics) / worst,
-            "colour_error": torch.linalg.vector_norm(means[0] - means[1], dim=1).mean().item(),
-        }
+        result = self._compared(drawn, self.photos[:count], self._flat(count))
         if self.segmenter is not None:
-            result |= label_agreement(made.confusion)._asdict()
-            theirs = label_agreement(real.confusion)._asdict()
+            theirs = label_agreement(join_tallies(self.photos[:count]).confusion)._asdict()
             result |= {f"photo_{name}": value for name, value in theirs.items()}
         return result
 
+    def references(self) -> dict[str, dict[str, float]]:
+        """What pictures get that no network made, by their kind; to be asked for after a round of all the photos.
+
+        ``photos``: the photos themselves. ``flat``: pictures of their classes' mean colours. ``other_photos``: one half
+        of the photos (every second one) against the other, the mean of both ways; only a ``statistics_distance``, and
+        none of a single photo. The halves have other masks, so a good network can be nearer to the photos than that.
+        """
+        flat = self._flat(len(self.photos))
+        found = {"photos": self._compared(self.photos, self.photos, flat)}
+        if len(self.photos) > 1:
+            ways = [_share(self.photos[a::2], self.photos[b::2], flat[b::2]) for a, b in ((0, 1), (1, 0))]
+            found["other_photos"] = {"statistics_distance": sum(ways) / 2}
+        return found | {"flat": self._compared(flat, self.photos, flat)}
+
     def _tally(self, pictures: Tensor, masks: Tensor) -> Tally:
         return tally(pictures, masks, self.num_labels, self.encoder, self.segmenter)
+
+    def _flat(self, count: int) -> list[Tally]:
+        """Of flat pictures in the mean colours of so many photos."""
+        if len(self.flats) != count:
+            real = join_tallies(self.photos[:count])
+            flats = ((flat_pictures(masks, real.colours, real.pixels), masks) for masks in self.masks[:count])
+            self.flats = [self._tally(*flat) for flat in flats]
+        return self.flats
+
+    def _compared(self, drawn: Sequence[Tally], photos: Sequence[Tally], flat: Sequence[Tally]) -> dict[str, float]:
+        made, real = join_tallies(drawn), join_tallies(photos)
+        present = real.pixels > 0
+        means = [(one.colours[present] / real.pixels[present, None]) for one in (made, real)]  # L'×3 each
+        result = {
+            "statistics_distance": _share(drawn, photos, flat),
+            "colour_error": torch.linalg.vector_norm(means[0] - means[1], dim=1).mean().item(),
+        }
+        return result if self.segmenter is None else result | label_agreement(made.confusion)._asdict()
+
+
+def _share(drawn: Sequence[Tally], photos: Sequence[Tally], flat: Sequence[Tally]) -> float:
+    """The statistics distance of pictures to photos, as a share of that of flat pictures."""
+    made, real, worst = (join_tallies(tallies).statistics for tallies in (drawn, photos, flat))
+    return statistics_distance(made, real) / statistics_distance(worst, real)

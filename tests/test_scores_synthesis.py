@@ -12,6 +12,7 @@ from styleapp.pipelines.images import to_tensor
 from styleapp.scores import (
     STATISTICS_TAPS,
     SynthesisJudge,
+    class_overlaps,
     confusion_matrix,
     flat_pictures,
     join_tallies,
@@ -70,6 +71,13 @@ def test_agreement_equals_torchmetrics(masks: Tensor, seed: int) -> None:
 def test_classes_that_nobody_has_do_not_count() -> None:
     mask = torch.tensor([0, 0, 1, 1])
     assert label_agreement(confusion_matrix(mask, mask, 5)) == (1, 1)
+
+
+def test_overlap_of_each_class() -> None:
+    """Of class 0 one pixel of three, of class 1 two of three, none of class 2; class 3 is neither there nor guessed."""
+    confusion = torch.tensor([[1, 1, 0, 0], [0, 2, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]])
+    expected = torch.tensor([1 / 3, 2 / 3, 0, torch.nan], dtype=torch.double)
+    torch.testing.assert_close(class_overlaps(confusion), expected, equal_nan=True)
 
 
 # Statistics
@@ -131,6 +139,32 @@ def test_photos_themselves_and_flat_pictures(vgg: VGG19, photos: Tensor, masks: 
     assert flat["statistics_distance"] == pytest.approx(1)
     assert flat["colour_error"] == pytest.approx(0, abs=1e-6)
     assert flat["photo_mean_iou"] == itself["mean_iou"]
+
+
+def test_references(vgg: VGG19, photos: Tensor, masks: Tensor, segmenter: Segmenter) -> None:
+    """Those of photos and flat pictures are what these get as outputs; other photos are a half and the other one."""
+    judge = SynthesisJudge(LABELS, vgg, segmenter)
+    _scored(judge, photos.flip(-1), photos, masks)
+    found = judge.references()
+    real = join_tallies(judge.photos)
+    flats = flat_pictures(masks, real.colours, real.pixels)
+    for kind, pictures in (("photos", photos), ("flat", flats)):
+        scores = _scored(SynthesisJudge(LABELS, vgg, segmenter), pictures, photos, masks)
+        assert found[kind] == pytest.approx({name: scores[name] for name in found[kind]})
+        assert set(found[kind]) == {"statistics_distance", "colour_error", "pixel_accuracy", "mean_iou"}
+    of_photos, of_flats = (tally(pictures, masks, LABELS, vgg).statistics for pictures in (photos, flats))
+    ways = []
+    for half, other in ((slice(0, None, 2), slice(1, None, 2)), (slice(1, None, 2), slice(0, None, 2))):
+        against = [one[other] for one in of_photos]
+        distance = statistics_distance([one[half] for one in of_photos], against)
+        ways.append(distance / statistics_distance([one[other] for one in of_flats], against))
+    assert found["other_photos"] == {"statistics_distance": pytest.approx(sum(ways) / 2, rel=1e-4)}
+
+
+def test_one_photo_has_no_halves(vgg: VGG19, photos: Tensor, masks: Tensor) -> None:
+    judge = SynthesisJudge(LABELS, vgg)
+    _scored(judge, photos[1:2], photos[:1], masks[:1])
+    assert list(judge.references()) == ["photos", "flat"]
 
 
 def test_noise_is_between_or_beyond_and_named(vgg: VGG19, photos: Tensor, masks: Tensor) -> None:

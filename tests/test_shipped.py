@@ -1,5 +1,7 @@
 """The checkpoints that are in the repository: they are what the manifest says, and they do what they are for."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from PIL import Image
@@ -15,6 +17,22 @@ from styleapp.pipelines.stylize import StylizePipeline
 from styleapp.scores import stylization_scores
 
 MEGABYTE = 2**20
+LARGEST = {"spade": 10 * MEGABYTE, "segmenter": MEGABYTE}
+"""By architecture; a file of any other has 15 MB at most."""
+
+STYLIZED, LABELLED = {"photos", "styles"}, {"folder", "labels"}
+DATA = {"spade": LABELLED, "segmenter": LABELLED}
+SCORES = {
+    "spade": {"statistics_distance", "pixel_accuracy", "mean_iou", "photo_pixel_accuracy", "photo_mean_iou"},
+    "segmenter": {"pixel_accuracy", "mean_iou"},
+}
+OF_STYLIZERS = {"style_distance", "content_distance", "psnr_strength_0"}
+IN_WORDS = {
+    "spade": ("pixel_accuracy", "mean_iou", "statistics_distance"),
+    "segmenter": ("pixel_accuracy", "mean_iou"),
+}
+"""By architecture, the scores that model cards give."""
+
 SIDE = 256
 
 
@@ -62,6 +80,8 @@ def test_sizes() -> None:
     sizes = [path.stat().st_size for path in checkpoint_folder().rglob("*.safetensors")]
     assert max(sizes) <= 15 * MEGABYTE
     assert sum(sizes) <= 40 * MEGABYTE
+    for path in map(find_checkpoint, manifest()):
+        assert path.stat().st_size <= LARGEST.get(read_card(path).architecture, 15 * MEGABYTE), path.name
 
 
 @pytest.mark.parametrize("field", ["title", "licence", "sha256"])
@@ -73,16 +93,24 @@ def test_cards_hold_record_and_scores() -> None:
     for name in manifest():
         card = read_card(find_checkpoint(name))
         assert card.record["steps"] > 0
-        assert {"photos", "styles", "seed", "device", "seconds", "commit", "curve"} <= set(card.record)
-        assert {"style_distance", "content_distance", "psnr_strength_0"} <= set(card.scores)
+        data = DATA.get(card.architecture, STYLIZED)
+        assert data | {"seed", "device", "seconds", "commit", "curve"} <= set(card.record), name
+        assert SCORES.get(card.architecture, OF_STYLIZERS) <= set(card.scores), name
 
 
 def test_model_cards_give_the_scores_of_the_files() -> None:
     text = (checkpoint_folder() / "README.md").read_text(encoding="utf-8")
+    cards = dict(part.split("\n", 1) for part in text.split("\n## ")[1:])
+    assert set(manifest()) <= set(cards)
     for name in manifest():
         _, card, _ = load_network(name)
-        assert f"{card.scores['style_distance']:.4f}" in text
-        assert f"{card.scores['content_distance']:.4f}" in text
+        for score in IN_WORDS.get(card.architecture, ("style_distance", "content_distance")):
+            assert f"{card.scores[score]:.4f}" in cards[name], f"{score} of {name}"
+
+
+def test_readme_names_every_checkpoint() -> None:
+    text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    assert not [name for name in manifest() if f"`{name}`" not in text]
 
 
 def test_strength_0_is_the_photo(rendered: dict[float, Tensor], photo: Image.Image) -> None:

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 DESCRIPTION = """Measure seconds, pictures a second and peak memory of the checkpoints on this machine.
 
 Beside each stands how long the network's own convolutions alone take (zero padding, nothing between them: no network
-of this shape can be faster), and a plain PyTorch AdaIN with random weights. The three take turns, so that other work
-on the machine disturbs all alike; times are medians after a warm-up, with the style known.
+of this shape can be faster), and beside stylizing networks a plain PyTorch AdaIN with random weights. They take turns,
+so that other work on the machine disturbs all alike; times are medians after a warm-up. Of stylizing networks the
+network alone is timed, with the style known; of networks for masks the whole call, from mask to picture or from photo
+to mask (a photo is always looked at at 256 pixels).
 
 With --norms, measure the normalization layers instead, forward and backward, beside torch.nn.BatchNorm2d."""
 
@@ -29,7 +31,7 @@ exit status: 0 fine, 2 bad input"""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sizes", type=int, nargs="+", default=[256, 512], metavar="PIXELS",
-        help="sides of the square photos (default: 256 512)",
+        help="sides of the square photos or masks (default: 256 512)",
     )  # fmt: skip
     parser.add_argument(
         "--checkpoint", nargs="+", metavar="NAME",
@@ -102,14 +104,12 @@ def show(results: list["Measurement"]) -> None:
     rows = [["checkpoint", "size", "seconds", "images/s", "peak MiB", "× bare", "plain PyTorch"]]
     for result in results:
         times = (f"{result.seconds:.3f}", f"{result.images_per_second:.2f}", f"{result.peak_mib:.0f}")
-        plain = f"{result.plain_seconds:.3f} s"
+        plain = "-" if result.plain_seconds is None else f"{result.plain_seconds:.3f} s"
         rows.append([result.checkpoint, str(result.size), *times, f"{result.times_bare:.2f}", plain])
     print_table(rows)
     for result in results:
-        print(
-            f"{result.checkpoint} at {result.size}: {result.times_bare:.2f} × its bare convolutions, "
-            f"{result.times_plain:.2f} × as fast as plain PyTorch"
-        )
+        faster = "" if result.times_plain is None else f", {result.times_plain:.2f} × as fast as plain PyTorch"
+        print(f"{result.checkpoint} at {result.size}: {result.times_bare:.2f} × its bare convolutions{faster}")
     print(f"on {results[0].hardware}; medians of {results[0].repeats} rounds")
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from styleapp.commands import check_masks
 from styleapp.commands.console import print_json, print_table, progress
 
 if TYPE_CHECKING:
@@ -12,20 +13,30 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """Decode every picture of the folders and list those that cannot be used, with the reason.
 
-Training leaves single damaged files out, and refuses a folder in which more than 1 % (and more than one) are."""
+Training leaves single damaged files out, and refuses a folder in which more than 1 % (and more than one) are.
+
+With --masks, the photos of one folder are checked together with their masks: which have no partner (training leaves
+these out), which labels each mask has, and which masks cannot be used (training refuses the folder if there is one)."""
 
 EXAMPLES = """  styleapp check-data photos/ paintings/
   styleapp check-data photos/ --json > report.json
+  styleapp check-data train/images --masks train/labels --labels classes.json
 
 exit status: 0 training accepts the folders, 1 it would refuse one of them, 2 bad input"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folders", nargs="+", metavar="DIR", help="folders of pictures, searched with sub-folders")
+    parser.add_argument("--masks", metavar="FOLDER", help="masks that are called like the photos")
+    parser.add_argument("--labels", metavar="FILE", help="their label set, YAML or JSON")
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of the list")
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.masks or arguments.labels:
+        if not (arguments.masks and arguments.labels and len(arguments.folders) == 1):
+            raise ValueError("masks are checked by one folder of photos, --masks and --labels together")
+        return check_masks.run(arguments.folders[0], arguments)
     from styleapp.data.folder import check_folder
     from styleapp.data.pictures import list_pictures
 

@@ -9,6 +9,12 @@ DESCRIPTION = """List the checkpoints that can be named: architecture, size and 
 
 They are looked up in $STYLEAPP_CHECKPOINTS, then beside the package."""
 
+SHOWN = (
+    "style_distance", "content_distance", "psnr_strength_0",
+    "pixel_accuracy", "mean_iou", "statistics_distance", "colour_error",
+)  # fmt: skip
+"""Scores that the table has; JSON has all."""
+
 EXAMPLES = """  styleapp checkpoints
   styleapp checkpoints --json
 
@@ -49,8 +55,8 @@ def _record(name: str, entry: dict[str, Any]) -> dict[str, Any]:
 def _show(records: list[dict[str, Any]]) -> None:
     rows = [["name", "architecture", "MB", "scores"]]
     for record in records:
-        single = {name: value for name, value in record["scores"].items() if isinstance(value, int | float)}
-        scores = ", ".join(f"{name} {value}" for name, value in single.items()) or "-"
+        known = {name: record["scores"].get(name) for name in SHOWN}
+        scores = ", ".join(f"{name} {value}" for name, value in known.items() if value is not None) or "-"
         size = "-" if record["megabytes"] is None else f"{record['megabytes']:.1f}"
         rows.append([record["name"], record["architecture"] or "-", size, record["problem"] or scores])
     print_table(rows)

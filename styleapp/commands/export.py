@@ -18,6 +18,8 @@ EXAMPLES = """  styleapp export runs/adain -o mine.safetensors
   styleapp export runs/adain -o mine.safetensors --scores scores.json
   styleapp export runs/adain_refine -o mine.safetensors --blend adain 0.15
   styleapp export runs/multistyle -o mine.safetensors --styles configs/named_styles.json
+  styleapp evaluate val/images val/labels --checkpoint town.safetensors --json > scores.json
+  styleapp export runs/facades -o town.safetensors --scores scores.json
 
 exit status: 0 fine, 2 bad input"""
 
@@ -51,8 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
     from styleapp.checkpoint import enter_in_manifest, read_card
     from styleapp.training.export import export_run
 
-    given = _scores(arguments.scores), _blend(arguments.blend), _styles(arguments.styles)
-    export_run(arguments.run, output, *given)
+    scored, scores = _scores(arguments.scores)
+    export_run(arguments.run, output, scores, _blend(arguments.blend), _styles(arguments.styles), scored)
     listed = enter_in_manifest(output)
     card = read_card(output)
     megabytes = output.stat().st_size / 1e6
@@ -89,33 +91,63 @@ def _styles(file: str | None) -> dict[str, dict[str, str]] | None:
         raise ValueError(f"{file} must be a JSON object that gives each style's {facts}: {error}") from error
 
 
-def _scores_of_named(document: dict[str, Any]) -> dict[str, Any]:
-    """Of each style, where styles have names: its distance, and that of the photo itself."""
-    if not document.get("named_styles"):
-        return {}
-    keys = "style_distance", "content_distance", "photo_itself"
-    return {"by_style": {row["style"]: {key: round(row[key], 4) for key in keys} for row in document["by_style"]}}
-
-
-def _scores(file: str | None) -> dict[str, Any]:
-    """What a card keeps of an evaluation."""
+def _scores(file: str | None) -> tuple[str | None, dict[str, Any]]:
+    """The architecture that was evaluated, if the file says so, and what a card keeps of its evaluation."""
     if file is None:
-        return {}
+        return None, {}
     try:
         document = json.loads(Path(file).read_text(encoding="utf-8"))
-        full = next(row for row in document["rows"] if row["strength"] == 1)
-        psnr = document["psnr_strength_0"]  # null where strength 0 is the photo itself
-        return {
-            "style_distance": round(full["style_distance"], 4),
-            "content_distance": round(full["content_distance"], 4),
-            "pairs": document["pairs"],
-            "photo_itself_style_distance": round(document["photo_itself"]["style_distance"], 4),
-            "psnr_strength_0": None if psnr is None else round(psnr, 2),
-            **_scores_of_named(document),
-        }
+        architecture = document.get("architecture")
+        own_styles = bool(document.get("reconstruct"))
+        kept = {"spade": _of_synthesis, "segmenter": _of_segmenter}.get(architecture, _of_stylizer)(document)
     except OSError as error:
         raise ValueError(f"{file} cannot be read: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError, StopIteration) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
         raise ValueError(
-            f"{file} is not what `styleapp evaluate --json` prints with strength 1 among others"
+            f"{file} is not what `styleapp evaluate --json` prints, of a stylizing network with strength 1 among others"
         ) from error
+    if own_styles:
+        raise ValueError(f"{file} was measured with --reconstruct: a card has the scores of styles drawn at random")
+    return architecture, kept
+
+
+def _of_stylizer(document: dict[str, Any]) -> dict[str, Any]:
+    full = next(row for row in document["rows"] if row["strength"] == 1)
+    psnr = document["psnr_strength_0"]  # null where strength 0 is the photo itself
+    kept = {
+        "style_distance": round(full["style_distance"], 4),
+        "content_distance": round(full["content_distance"], 4),
+        "pairs": document["pairs"],
+        "photo_itself_style_distance": round(document["photo_itself"]["style_distance"], 4),
+        "psnr_strength_0": None if psnr is None else round(psnr, 2),
+    }
+    if not document.get("named_styles"):
+        return kept
+    keys = "style_distance", "content_distance", "photo_itself"
+    return {
+        **kept,
+        "by_style": {row["style"]: {key: round(row[key], 4) for key in keys} for row in document["by_style"]},
+    }
+
+
+def _of_synthesis(document: dict[str, Any]) -> dict[str, Any]:
+    """Beside the network's scores, the photos' own label agreement and how far other photos are from them."""
+    photos = document["references"]["photos"]
+    others = document["references"].get("other_photos", {})
+    return {
+        **{name: round(value, 4) for name, value in document["scores"].items()},
+        **{f"photo_{name}": round(photos[name], 4) for name in ("pixel_accuracy", "mean_iou") if name in photos},
+        **{f"other_photos_{name}": round(value, 4) for name, value in others.items()},
+        "pictures": document["pictures"],
+        "draws": len(document["draws"]),
+    }
+
+
+def _of_segmenter(document: dict[str, Any]) -> dict[str, Any]:
+    """An IoU is null for a class that nobody has."""
+    ious = {row["name"]: row["iou"] for row in document["classes"]}
+    return {
+        **{name: round(value, 4) for name, value in document["scores"].items()},
+        "pictures": document["pictures"],
+        "iou_by_class": {name: None if iou is None else round(iou, 4) for name, iou in ious.items()},
+    }

@@ -1,4 +1,4 @@
-"""Seconds and memory of a stylization, beside its own bare convolutions and a plain PyTorch AdaIN in the same run.
+"""Seconds and memory of a network, beside its own bare convolutions and, where it stylizes, a plain PyTorch AdaIN.
 
 A machine that does other work is slow for all three alike, so the ratios are what can be compared between machines.
 Each size is measured in a process of its own: the peak of one cannot hide that of another.
@@ -15,19 +15,29 @@ from pathlib import Path
 from statistics import median
 from typing import cast
 
+import numpy as np
 import torch
+from PIL import Image
+from torch import Tensor, nn
 
-from styleapp.checkpoint import load_network
+from styleapp.checkpoint import Card, load_network
+from styleapp.data.synthetic.layouts import random_layout
 from styleapp.lab.convolutions import bare_convolutions, record_convolutions
 from styleapp.lab.memory import PeakMemory
 from styleapp.lab.peers import plain_adain
+from styleapp.models.segmenter import Segmenter
+from styleapp.models.spade import SpadeGenerator
 from styleapp.pipelines.hardware import best_device, hardware_name, synchronize
+from styleapp.pipelines.segment import SegmentPipeline
 from styleapp.pipelines.stylize import Stylizer
+from styleapp.pipelines.synthesize import SynthesizePipeline
 
 __all__ = ["Measurement", "benchmark", "interleaved", "measure", "measure_apart"]
 
 STYLE_SIDE = 256
 SMALLEST_SIDE = 16
+
+Run = Callable[[], object]
 
 
 @dataclass(frozen=True)
@@ -36,14 +46,14 @@ class Measurement:
 
     Attributes:
         checkpoint: as it was named.
-        size: side of the square photo in pixels.
+        size: side of the square photo or mask in pixels.
         seconds: of one picture.
         images_per_second: its inverse.
         peak_mib: most memory above that of the loaded, idle process (GPU: allocated by torch), in MiB.
         bare_seconds: of the network's own convolutions, with zero padding and nothing between them.
         times_bare: how many times as long as these we take; 1 is the floor. Median over the rounds.
-        plain_seconds: of :class:`styleapp.lab.peers.PlainAdaIN`.
-        times_plain: how many times as long as we it takes. Median over the rounds.
+        plain_seconds: of :class:`styleapp.lab.peers.PlainAdaIN`; ``None`` of a network that does not stylize.
+        times_plain: how many times as long as we it takes. Median over the rounds; ``None`` as above.
         repeats: number of rounds.
         hardware: on which all this was measured.
     """
@@ -55,8 +65,8 @@ class Measurement:
     peak_mib: float
     bare_seconds: float
     times_bare: float
-    plain_seconds: float
-    times_plain: float
+    plain_seconds: float | None
+    times_plain: float | None
     repeats: int
     hardware: str
 
@@ -65,26 +75,23 @@ class Measurement:
 def measure(checkpoint: str | Path, size: int, repeats: int = 5, device: str = "auto") -> Measurement:
     """Measures in this process; the peak of memory is right only if nothing ran in it before.
 
+    Of a stylizing network, the network itself; of one for masks the whole call of its pipeline, on a drawn label map or
+    a picture of noise.
+
     Raises:
         CheckpointError: see :func:`styleapp.checkpoint.load_network`.
         ValueError: the size does not suit the network, or there is no such device.
     """
     place = best_device(device)
-    loaded, _, _ = load_network(checkpoint)
-    network = cast(Stylizer, loaded.to(place))
-    check_size(size, network.stride)
-    photo = torch.rand(1, 3, size, size, device=place).contiguous(memory_format=torch.channels_last)
-    style = torch.rand(1, 3, STYLE_SIDE, STYLE_SIDE, device=place).contiguous(memory_format=torch.channels_last)
-    names = getattr(network, "names", ())
-    code = network.code(names[0] if names else style)
-    ours = partial(network.render, photo, code)
+    network, card, _ = load_network(checkpoint)
+    check_size(size, getattr(network, "stride", 1))
+    ours = PREPARED.get(card.architecture, _stylization)(network.to(place), card, size, place)
     with PeakMemory(place) as memory:
         ours()
     bare = partial(bare_convolutions, record_convolutions(ours))
-    peer = plain_adain(place)
-    plain = partial(peer, photo.contiguous(), peer.code(style.contiguous()))
-    rounds = list(interleaved((ours, bare, plain), repeats, place))
-    seconds, bare_seconds, plain_seconds = map(median, zip(*rounds, strict=True))
+    peers = () if card.architecture in PREPARED else (_plain_stylization(size, place),)
+    rounds = list(interleaved((ours, bare, *peers), repeats, place))
+    seconds, bare_seconds, *others = map(median, zip(*rounds, strict=True))
     return Measurement(
         checkpoint=str(checkpoint),
         size=size,
@@ -92,12 +99,45 @@ def measure(checkpoint: str | Path, size: int, repeats: int = 5, device: str = "
         images_per_second=1 / seconds,
         peak_mib=memory.mib,
         bare_seconds=bare_seconds,
-        times_bare=median(taken / floor for taken, floor, _ in rounds),
-        plain_seconds=plain_seconds,
-        times_plain=median(other / taken for taken, _, other in rounds),
+        times_bare=median(taken / floor for taken, floor, *_ in rounds),
+        plain_seconds=others[0] if peers else None,
+        times_plain=median(other[0] / taken for taken, _, *other in rounds) if peers else None,
         repeats=repeats,
         hardware=hardware_name(place),
     )
+
+
+def _stylization(network: nn.Module, card: Card, size: int, place: torch.device) -> Run:
+    """A photo in a style that is known."""
+    stylizer = cast(Stylizer, network)
+    names = getattr(network, "names", ())
+    code = stylizer.code(names[0] if names else _noise(STYLE_SIDE, place))
+    return partial(stylizer.render, _noise(size, place), code)
+
+
+def _plain_stylization(size: int, place: torch.device) -> Run:
+    peer = plain_adain(place)
+    return partial(peer, _noise(size, place).contiguous(), peer.code(_noise(STYLE_SIDE, place).contiguous()))
+
+
+def _synthesis(network: nn.Module, card: Card, size: int, place: torch.device) -> Run:
+    """A drawn label map, which has areas and borders as a painted one."""
+    pipe = SynthesizePipeline(cast(SpadeGenerator, network), card, device=str(place))
+    return partial(pipe, random_layout(pipe.labels, (size, size)))
+
+
+def _segmentation(network: nn.Module, card: Card, size: int, place: torch.device) -> Run:
+    pipe = SegmentPipeline(cast(Segmenter, network), card, device=str(place))
+    noise = np.random.default_rng(0).integers(0, 256, (size, size, 3), dtype=np.uint8)
+    return partial(pipe, Image.fromarray(noise))
+
+
+PREPARED = {"spade": _synthesis, "segmenter": _segmentation}
+"""By architecture, what makes the call that is measured; all others stylize."""
+
+
+def _noise(side: int, place: torch.device) -> Tensor:
+    return torch.rand(1, 3, side, side, device=place).contiguous(memory_format=torch.channels_last)
 
 
 def check_size(size: int, stride: int) -> None:

@@ -41,6 +41,7 @@ def export_run(
     scores: dict[str, Any] | None = None,
     blend: tuple[str, float] | None = None,
     styles: dict[str, dict[str, str]] | None = None,
+    scored: str | None = None,
 ) -> Path:
     """Writes the serving file of a run: averaged weights in half precision with their record, without the encoder.
 
@@ -54,10 +55,12 @@ def export_run(
             weights, 0 to 1. Between two that are close the losses change smoothly, so a trade can be chosen afterwards.
         styles: of a network with named styles, what is known of each (title, artist, year, licence); the thumbnail is
             painted here.
+        scored: architecture of the network that the scores were measured of, if that is known.
 
     Raises:
         CheckpointError: no checkpoint found, or it is not one of a network that can be served, or the one to blend
-            with is of another architecture or encoder, or its share is out of range, or a described style is unknown.
+            with is of another architecture or encoder, or its share is out of range, or a described style is unknown,
+            or the scores are those of another architecture.
     """
     path = find_training_checkpoint(run)
     try:
@@ -73,6 +76,10 @@ def export_run(
     }
     encoder = EncoderIdentity(**state["encoder"]) if state.get("encoder") else None
     architecture = state["architecture"]
+    if scored not in (None, architecture["name"]):
+        raise CheckpointError(
+            f"the scores are of a network of architecture {scored!r}, {path} of {architecture['name']!r}"
+        )
     if architecture["options"].get("weight_norm", "none") != "none":
         architecture, tensors = _plain(architecture, tensors)
     record = _record(path, state)

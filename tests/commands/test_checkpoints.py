@@ -1,11 +1,15 @@
 """``styleapp checkpoints`` and ``styleapp export``: what is there, and what is made."""
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file
 
+from styleapp.checkpoint import read_card, save_network
 from styleapp.cli import main
 
 Captured = pytest.CaptureFixture[str]
@@ -30,6 +34,28 @@ class TestCheckpoints:
         monkeypatch.setenv("STYLEAPP_CHECKPOINTS", str(tmp_path))
         assert f"{tmp_path} has no manifest.json" in refused("checkpoints")
 
+    def test_of_every_kind(
+        self, shelf: Path, spade_checkpoint: Path, segmenter_checkpoint: Path, capsys: Captured
+    ) -> None:
+        agreement = {"pixel_accuracy": 0.6123, "mean_iou": 0.31}
+        ours = {**agreement, "statistics_distance": 0.0789, "colour_error": 0.05, "photo_pixel_accuracy": 0.59}
+        scored = {"town": ({**ours, "pictures": 46, "draws": 1}, spade_checkpoint)}
+        scored["town_segmenter"] = ({**agreement, "pictures": 46, "iou_by_class": {"sky": 0.5}}, segmenter_checkpoint)
+        entries = {}
+        for name, (scores, source) in scored.items():
+            card = replace(read_card(source), scores=scores)
+            entries[name] = {"file": save_network(shelf / f"{name}.safetensors", load_file(source), card).name}
+        (shelf / "manifest.json").write_text(json.dumps(entries))
+        assert main(["checkpoints"]) == 0
+        heads, *rows = capsys.readouterr().out.splitlines()
+        assert rows[0].split()[:2] == ["town", "spade"] and rows[1].split()[:2] == ["town_segmenter", "segmenter"]
+        assert rows[0].endswith("  pixel_accuracy 0.6123, mean_iou 0.31, statistics_distance 0.0789, colour_error 0.05")
+        assert rows[1].endswith("  pixel_accuracy 0.6123, mean_iou 0.31")
+        assert main(["checkpoints", "--json"]) == 0
+        assert [one["scores"] for one in json.loads(capsys.readouterr().out)["checkpoints"]] == [
+            scores for scores, _ in scored.values()
+        ]
+
     def test_names_can_be_used(self, shelf: Path, desk: Path) -> None:
         assert main(["stylize", "photo.png", "--style", "s1.png", *QUICK]) == 0
         assert Path("stylized/photo--s1.png").is_file()
@@ -41,8 +67,8 @@ class TestExport:
     ) -> None:
         from styleapp.training import export
 
-        def write(run: str, output: Path, scores: dict[str, Any], blend: None, styles: None) -> Path:
-            assert (run, scores, blend, styles) == ("runs/mine", {}, None, None)
+        def write(run: str, output: Path, scores: dict[str, Any], blend: None, styles: None, scored: None) -> Path:
+            assert (run, scores, blend, styles, scored) == ("runs/mine", {}, None, None, None)
             output.write_bytes(checkpoint.read_bytes())
             return output
 

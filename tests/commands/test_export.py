@@ -111,6 +111,106 @@ def test_scores_of_named_styles_are_kept_one_by_one(run: Path, tmp_path: Path, s
     assert read_card(output).scores["by_style"] == {"wave": expected}
 
 
+# Networks for masks
+
+SYNTHESIS = {
+    "architecture": "spade",
+    "reconstruct": False,
+    "pictures": 46,
+    "scores": {"pixel_accuracy": 0.61234, "mean_iou": 0.3, "statistics_distance": 0.07891, "colour_error": 0.05},
+    "draws": [{}, {}],
+    "references": {
+        "photos": {"pixel_accuracy": 0.59, "mean_iou": 0.31999, "statistics_distance": 0.0, "colour_error": 0.0},
+        "other_photos": {"statistics_distance": 0.0084},
+        "flat": {"pixel_accuracy": 0.4, "mean_iou": 0.1, "statistics_distance": 1.0, "colour_error": 0.0},
+    },
+}
+SEGMENTER = {
+    "architecture": "segmenter",
+    "pictures": 46,
+    "scores": {"pixel_accuracy": 0.61234, "mean_iou": 0.3},
+    "classes": [{"name": "sky", "share": 0.9, "iou": 0.51239}, {"name": "boat", "share": 0.0, "iou": None}],
+}
+
+
+def _trained(checkpoint: Path, folder: Path) -> Path:
+    """A training checkpoint of the network in a file."""
+    network, card, _ = load_network(checkpoint)
+    state = {
+        f"network.{name}": value for name, value in network.state_dict().items() if not name.startswith("encoder.")
+    }
+    architecture = {"name": card.architecture, "options": card.options}
+    encoder = None if card.encoder is None else vars(card.encoder)
+    saved = {"state_dict": state, "global_step": 7, "architecture": architecture, "encoder": encoder}
+    torch.save({**saved, "record": {"labels": card.record["labels"]}}, folder / "masks.ckpt")
+    return folder / "masks.ckpt"
+
+
+@pytest.fixture
+def synthesis_run(spade_checkpoint: Path, tmp_path: Path) -> Path:
+    return _trained(spade_checkpoint, tmp_path)
+
+
+@pytest.fixture
+def segmenter_run(segmenter_checkpoint: Path, tmp_path: Path) -> Path:
+    return _trained(segmenter_checkpoint, tmp_path)
+
+
+def _exported_scores(run: Path, evaluation: Any) -> dict[str, Any]:
+    (run.parent / "scores.json").write_text(json.dumps(evaluation))
+    output = run.parent / "mine.safetensors"
+    assert main(["export", str(run), "-o", str(output), "--scores", str(run.parent / "scores.json")]) == 0
+    return read_card(output).scores
+
+
+def test_scores_of_pictures_for_masks_are_kept(synthesis_run: Path) -> None:
+    assert _exported_scores(synthesis_run, SYNTHESIS) == {
+        "pixel_accuracy": 0.6123,
+        "mean_iou": 0.3,
+        "statistics_distance": 0.0789,
+        "colour_error": 0.05,
+        "photo_pixel_accuracy": 0.59,
+        "photo_mean_iou": 0.32,
+        "other_photos_statistics_distance": 0.0084,
+        "pictures": 46,
+        "draws": 2,
+    }
+
+
+def test_scores_without_label_agreement_and_of_a_single_photo(synthesis_run: Path) -> None:
+    scores = {"statistics_distance": 0.1, "colour_error": 0.05}
+    references = {"photos": {"statistics_distance": 0.0, "colour_error": 0.0}, "flat": {"statistics_distance": 1.0}}
+    kept = _exported_scores(synthesis_run, {**SYNTHESIS, "scores": scores, "references": references})
+    assert kept == {**scores, "pictures": 46, "draws": 2}
+
+
+def test_scores_of_masks_for_photos_are_kept(segmenter_run: Path) -> None:
+    assert _exported_scores(segmenter_run, SEGMENTER) == {
+        "pixel_accuracy": 0.6123,
+        "mean_iou": 0.3,
+        "pictures": 46,
+        "iou_by_class": {"sky": 0.5124, "boat": None},
+    }
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "said"),
+    [
+        (SEGMENTER, "the scores are of a network of architecture 'segmenter', "),
+        ({**EVALUATION, "architecture": "adain"}, "the scores are of a network of architecture 'adain', "),
+        ({**SYNTHESIS, "reconstruct": True}, "scores.json was measured with --reconstruct: a card has the scores of"),
+        ({**SYNTHESIS, "references": {}}, "scores.json is not what `styleapp evaluate --json` prints"),
+        ({**SYNTHESIS, "scores": []}, "scores.json is not what `styleapp evaluate --json` prints"),
+        ([SYNTHESIS], "scores.json is not what `styleapp evaluate --json` prints"),
+    ],
+)
+def test_scores_that_do_not_belong_to_it(synthesis_run: Path, refused, evaluation: Any, said: str) -> None:
+    scores, output = synthesis_run.parent / "scores.json", synthesis_run.parent / "mine.safetensors"
+    scores.write_text(json.dumps(evaluation))
+    assert said in refused("export", synthesis_run, "-o", output, "--scores", scores)
+    assert not output.exists()
+
+
 @pytest.fixture
 def named_run(named_checkpoint: Path, tmp_path: Path) -> Path:
     """A training checkpoint of the network in the fixture."""

@@ -90,6 +90,10 @@ class TestAddStyle:
 
 
 class TestStyles:
+    def test_of_a_network_for_masks_there_are_none(self, spade_checkpoint: Path, document: Callable[[], Any]) -> None:
+        assert main(["styles", "list", "--checkpoint", str(spade_checkpoint), "--json"]) == 0
+        assert document()["styles"] == []
+
     def test_list_show_export_remove_import(
         self, desk: Path, named_checkpoint: Path, bank: Path, capsys: Captured, document: Callable[[], Any]
     ) -> None:

@@ -136,6 +136,28 @@ class TestMeasurement:
         show([Measurement("adain", 512, 1.0, 1.0, 100.0, 0.8, 1.25, 2.5, 2.5, 5, "a machine")])
         assert "adain at 512: 1.25 × its bare convolutions" in capsys.readouterr().out
 
+    def test_networks_for_masks_have_no_plain_peer(
+        self, spade_checkpoint: Path, segmenter_checkpoint: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        checkpoints = [str(spade_checkpoint), str(segmenter_checkpoint)]
+        words = ["benchmark", "--checkpoint", *checkpoints, "--sizes", "64", "--repeats", "1", "--device", "cpu"]
+        assert main([*words, "--json"]) == 0
+        records = json.loads(capsys.readouterr().out)["measurements"]
+        assert [record["checkpoint"] for record in records] == checkpoints
+        for record in records:
+            assert all(record.pop(name) is None for name in ("plain_seconds", "times_plain"))
+            assert all(math.isfinite(record[name]) and record[name] > 0 for name in FIGURES if name in record)
+            assert record["times_bare"] == pytest.approx(record["seconds"] / record["bare_seconds"])
+
+    def test_without_a_peer_the_table_has_a_dash(self, capsys: pytest.CaptureFixture[str]) -> None:
+        from styleapp.commands.benchmark import show
+        from styleapp.lab.benchmark import Measurement
+
+        show([Measurement("facades", 256, 0.25, 4.0, 50.0, 0.2, 1.25, None, None, 5, "a machine")])
+        out = capsys.readouterr().out.splitlines()
+        assert out[1].split() == ["facades", "256", "0.250", "4.00", "50", "1.25", "-"]
+        assert out[2] == "facades at 256: 1.25 × its bare convolutions"
+
     def test_named_styles_are_measured_too(self, named_checkpoint: Path) -> None:
         assert measure(named_checkpoint, 64, repeats=1, device="cpu").seconds > 0
 

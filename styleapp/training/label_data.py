@@ -24,7 +24,7 @@ class LabelData(pl.LightningDataModule):
         folder: with these four and the label set.
         labels: the label set's file in that folder, YAML or JSON.
         merged: classes that count as others, see :func:`styleapp.data.label_merging.merge_labels`.
-        guessed: a further folder to train on, whose ``images``, ``labels`` and ``labels.yaml`` have the classes that
+        guessed: a further folder to train on, with ``images`` and ``labels``; there ``labels.yaml`` has the classes that
             are left, as ``styleapp segment`` writes them.
         crop: side of the training crops in pixels, a multiple of 8.
         smallest_side: smallest short side that a picture is resized to before cropping.
@@ -77,7 +77,7 @@ class LabelData(pl.LightningDataModule):
         self.of_files = LabelSet.load(self.folder / self.label_file)
         parts = [self._photos("train")]
         if self.guessed is not None:
-            own = LabelSet.load(self.guessed / "labels.yaml")
+            own = LabelSet.load(self.guessed / "labels" / "labels.yaml")
             parts.append(LabelledPhotos(self.guessed / "images", self.guessed / "labels", own))
         photos = JoinedPhotos(parts)
         self.labels, self.counts = photos.labels, photos.counts

@@ -152,7 +152,7 @@ def guessed(options: dict[str, Any], label_folder: Path, tmp_path: Path) -> Path
         mask = Image.fromarray(np.ones((48, 56), dtype=np.uint8))
         mask.save(tmp_path / "guessed" / "labels" / f"{index}.png")
     record = _set_up({**options, "merged": MERGED}).labels.record()
-    (tmp_path / "guessed" / "labels.yaml").write_text(json.dumps(record))
+    (tmp_path / "guessed" / "labels" / "labels.yaml").write_text(json.dumps(record))
     return tmp_path / "guessed"
 
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from styleapp.data.files import write_whole
 from styleapp.models.adain import AdaINStylizer
+from styleapp.models.concatenated import ConcatenatedGenerator
 from styleapp.models.micro import MicroStylizer
 from styleapp.models.multistyle import MultiStyleNetwork, PaperMultiStyleNetwork
 from styleapp.models.segmenter import Segmenter
@@ -43,6 +44,7 @@ ARCHITECTURES: dict[str, type[nn.Module]] = {
     "multistyle": MultiStyleNetwork,
     "multistyle_paper": PaperMultiStyleNetwork,
     "spade": SpadeGenerator,
+    "concatenated": ConcatenatedGenerator,
     "segmenter": Segmenter,
 }
 
@@ -205,7 +207,7 @@ def load_network(
 
     Args:
         name_or_path: see :func:`find_checkpoint`.
-        architecture: refuse any other.
+        architecture: refuse any other that is not built on it.
         encoder: where to load the encoder from instead of the source that the card names; it must be the same one.
 
     Returns:
@@ -219,7 +221,7 @@ def load_network(
     if digest != manifest().get(str(name_or_path), {}).get("sha256", digest):
         raise CheckpointError(f"{path} is not the file that the manifest lists under {str(name_or_path)!r}: damaged?")
     card = read_card(path)
-    if card.architecture not in ARCHITECTURES or architecture not in (None, card.architecture):
+    if card.architecture not in ARCHITECTURES or (architecture and not _built_on(card.architecture, architecture)):
         wanted = architecture or f"one of {', '.join(ARCHITECTURES)}"
         raise CheckpointError(f"{path} holds a network of architecture {card.architecture!r}; {wanted} is needed")
     architecture_class = ARCHITECTURES[card.architecture]
@@ -236,6 +238,11 @@ def load_network(
         raise CheckpointError(f"{path} does not fit the architecture {card.architecture!r}: {reason}") from error
     network = network.to(memory_format=torch.channels_last).eval().requires_grad_(False)
     return network, card, digest
+
+
+def _built_on(architecture: str, wanted: str) -> bool:
+    """Whether one architecture is another, or a variant of it that can do what it does."""
+    return issubclass(ARCHITECTURES[architecture], ARCHITECTURES[wanted])
 
 
 def _encoder(path: Path, card: Card, source: str | None) -> Any:

@@ -9,6 +9,7 @@ from torch.nn.functional import leaky_relu
 
 from styleapp.models.spade import COMPACT_STAGES, SpadeGenerator, padded_map
 from styleapp.norms import NormLayer, build_norm
+from styleapp.norms.neighbourhoods import PaddingMode
 from styleapp.norms.weights import apply_weight_norm
 
 __all__ = ["ConcatenatedGenerator", "MapEncoder"]
@@ -22,15 +23,23 @@ class MapEncoder(nn.Module):
         widths: channels, first those at full size; every further one halves the sides.
         norm: makes a norm layer of a width.
         weight_norm: of the convolutions, a name of :data:`styleapp.norms.WEIGHT_NORMS`.
+        padding_mode: of the convolutions.
     """
 
     def __init__(
-        self, num_labels: int, widths: Sequence[int], norm: Callable[[int], NormLayer], weight_norm: str
+        self,
+        num_labels: int,
+        widths: Sequence[int],
+        norm: Callable[[int], NormLayer],
+        weight_norm: str,
+        padding_mode: PaddingMode,
     ) -> None:
         super().__init__()
         ways = list(zip((num_labels, *widths), widths, strict=False))
         self.convs = nn.ModuleList(
-            apply_weight_norm(nn.Conv2d(a, b, 3, stride=1 if index == 0 else 2, padding=1), weight_norm)
+            apply_weight_norm(
+                nn.Conv2d(a, b, 3, stride=1 if index == 0 else 2, padding=1, padding_mode=padding_mode), weight_norm
+            )
             for index, (a, b) in enumerate(ways)
         )
         self.norms = nn.ModuleList(norm(width) for width in widths)
@@ -49,7 +58,7 @@ class ConcatenatedGenerator(SpadeGenerator):
     the norms that follow, which take a constant area's features away.
 
     Args:
-        num_labels, stages, latent, style_widths, normalizer, weight_norm: see the class above.
+        num_labels, stages, latent, style_widths, normalizer, weight_norm, padding_mode: see the class above.
         encoder_widths: of the :class:`MapEncoder`, from full size to the first stage's, whose width comes last.
 
     Raises:
@@ -69,22 +78,33 @@ class ConcatenatedGenerator(SpadeGenerator):
         style_widths: Sequence[int] = (32, 64, 96, 128, 128),
         normalizer: str = "batch",
         weight_norm: str = "spectral_norm",
+        padding_mode: PaddingMode = "replicate",
     ) -> None:
-        super().__init__(num_labels, stages, 0, 1, latent, 0, style_widths, normalizer, weight_norm)
+        super().__init__(
+            num_labels,
+            stages,
+            hidden=0,
+            latent=latent,
+            style_planes=0,
+            style_widths=style_widths,
+            normalizer=normalizer,
+            weight_norm=weight_norm,
+            padding_mode=padding_mode,
+        )
         if len(encoder_widths) != len(self.widths) - 1:
             raise ValueError(
                 f"{len(self.widths)} stages need {len(self.widths) - 1} encoder_widths, got {len(encoder_widths)}"
             )
         self.encoder_widths = tuple(encoder_widths)
         widths = (*encoder_widths, self.widths[0][0])
-        self.start: nn.Module = MapEncoder(num_labels, widths, self._norm, weight_norm)
+        self.start: nn.Module = MapEncoder(num_labels, widths, self._norm, weight_norm, padding_mode)
 
     def _norm(self, width: int) -> NormLayer:
         return build_norm(self.normalizer, width, modulator="affine")
 
     def options(self) -> dict[str, Any]:
         inherited = super().options()
-        kept = ("num_labels", "stages", "latent", "style_widths", "normalizer", "weight_norm")
+        kept = ("num_labels", "stages", "latent", "style_widths", "normalizer", "weight_norm", "padding_mode")
         return {**{name: inherited[name] for name in kept}, "encoder_widths": list(self.encoder_widths)}
 
     def forward(self, label_map: Tensor, z: Tensor | None = None) -> Tensor:

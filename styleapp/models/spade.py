@@ -10,7 +10,7 @@ from torch.nn.functional import interpolate, leaky_relu, pad
 from styleapp.data.masks import one_hot
 from styleapp.models.style_encoder import StyleEncoder
 from styleapp.norms import NormLayer, build_norm
-from styleapp.norms.neighbourhoods import Neighbourhoods, find_neighbourhoods
+from styleapp.norms.neighbourhoods import Neighbourhoods, PaddingMode, find_neighbourhoods
 from styleapp.norms.weights import apply_weight_norm, weight_norm_name
 
 __all__ = ["COMPACT_STAGES", "SpadeBlock", "SpadeGenerator", "padded_map", "paper_generator", "paper_stages"]
@@ -29,14 +29,25 @@ class SpadeBlock(nn.Module):
         in_width, out_width: channels.
         norm: makes a norm layer of a width.
         weight_norm: of the convolutions, a name of :data:`styleapp.norms.WEIGHT_NORMS`.
+        padding_mode: of the 3×3 convolutions.
     """
 
-    def __init__(self, in_width: int, out_width: int, norm: Callable[[int], NormLayer], weight_norm: str) -> None:
+    def __init__(
+        self,
+        in_width: int,
+        out_width: int,
+        norm: Callable[[int], NormLayer],
+        weight_norm: str,
+        padding_mode: PaddingMode = "zeros",
+    ) -> None:
         super().__init__()
         middle = min(in_width, out_width)
         self.first_norm, self.second_norm = norm(in_width), norm(middle)
-        self.first = apply_weight_norm(nn.Conv2d(in_width, middle, 3, padding=1), weight_norm)
-        self.second = apply_weight_norm(nn.Conv2d(middle, out_width, 3, padding=1), weight_norm)
+        convs = (
+            nn.Conv2d(a, b, 3, padding=1, padding_mode=padding_mode)
+            for a, b in ((in_width, middle), (middle, out_width))
+        )
+        self.first, self.second = (apply_weight_norm(conv, weight_norm) for conv in convs)
         self.shortcut: nn.Conv2d | None = None
         if in_width != out_width:
             self.shortcut_norm = norm(in_width)
@@ -73,6 +84,8 @@ class SpadeGenerator(nn.Module):
         normalizer: a name of :data:`styleapp.norms.NORMALIZERS`.
         weight_norm: of the blocks' and the style encoder's convolutions, a name of
             :data:`styleapp.norms.WEIGHT_NORMS`.
+        padding_mode: of all 3×3 convolutions. With ``"zeros"``, as in the paper, a network can tell where a corner is;
+            ours then put a speckled spot into one, as if to steer the batch statistics by it.
 
     Attributes:
         style_encoder: photo to mean and log-variance of its style, or ``None``.
@@ -99,6 +112,7 @@ class SpadeGenerator(nn.Module):
         style_widths: Sequence[int] = (32, 64, 96, 128, 128),
         normalizer: str = "batch",
         weight_norm: str = "spectral_norm",
+        padding_mode: PaddingMode = "replicate",
     ) -> None:
         super().__init__()
         if not stages or not all(stages):
@@ -106,14 +120,14 @@ class SpadeGenerator(nn.Module):
         if style_widths and latent == 0:
             raise ValueError("a style encoder needs a style: latent must be at least 1")
         self.num_labels, self.latent, self.normalizer = num_labels, latent, normalizer
-        self.hidden, self.kernel = hidden, kernel
+        self.hidden, self.kernel, self.padding_mode = hidden, kernel, padding_mode
         self.widths = tuple(tuple(stage) for stage in stages)
         self.style_planes = style_planes if latent else 0
         start = self.widths[0][0]
-        self.start: nn.Module = nn.Conv2d(num_labels, start, 3, padding=1)
+        self.start: nn.Module = nn.Conv2d(num_labels, start, 3, padding=1, padding_mode=padding_mode)
         self.style = nn.Linear(latent, start + self.style_planes) if latent else None
         self.stages = self._blocks(start, weight_norm)
-        self.to_rgb = nn.Conv2d(self.widths[-1][-1], 3, 3, padding=1)
+        self.to_rgb = nn.Conv2d(self.widths[-1][-1], 3, 3, padding=1, padding_mode=padding_mode)
         nn.init.xavier_normal_(self.to_rgb.weight, gain=0.1)
         assert self.to_rgb.bias is not None
         nn.init.zeros_(self.to_rgb.bias)  # mid grey: no colour is out of reach at first
@@ -123,14 +137,20 @@ class SpadeGenerator(nn.Module):
         stages = nn.ModuleList()
         for stage in self.widths:
             ways = zip((width, *stage), stage, strict=False)
-            stages.append(nn.ModuleList(SpadeBlock(a, b, self._norm, weight_norm) for a, b in ways))
+            stages.append(nn.ModuleList(SpadeBlock(a, b, self._norm, weight_norm, self.padding_mode) for a, b in ways))
             width = stage[-1]
         return stages
 
     def _norm(self, width: int) -> NormLayer:
         planes = self.num_labels + self.style_planes
         return build_norm(
-            self.normalizer, width, modulator="mask", num_labels=planes, hidden=self.hidden, kernel_size=self.kernel
+            self.normalizer,
+            width,
+            modulator="mask",
+            num_labels=planes,
+            hidden=self.hidden,
+            kernel_size=self.kernel,
+            padding_mode=self.padding_mode,
         )
 
     @property
@@ -161,6 +181,7 @@ class SpadeGenerator(nn.Module):
             "style_widths": list(self.style_encoder.widths) if self.style_encoder else [],
             "normalizer": self.normalizer,
             "weight_norm": weight_norm_name(block.first),
+            "padding_mode": self.padding_mode,
         }
 
     def forward(self, label_map: Tensor, z: Tensor | None = None) -> Tensor:
@@ -213,7 +234,7 @@ class SpadeGenerator(nn.Module):
         masks = [_shrunk(continued, halvings) for halvings in self._halvings]  # of h×w
         x, planes = self._started(self._checked(self._one_hot(masks[0]), z), z)  # 1×C×h×w, 1×P
         further = None if planes is None else planes[0]  # P
-        seen = (find_neighbourhoods(small, self.num_labels, further) for small in masks)
+        seen = (find_neighbourhoods(small, self.num_labels, further, self.padding_mode) for small in masks)
         return self._painted(x, seen)[..., : mask.shape[0], : mask.shape[1]]  # 1×3×H×W
 
     def _one_hot(self, mask: Tensor) -> Tensor:
@@ -305,4 +326,13 @@ def paper_generator(
 ) -> SpadeGenerator:
     """The paper's generator without a style: with 184 labels (COCO-Stuff) 97,480,899 parameters."""
     stages = paper_stages(width, enlargements)
-    return SpadeGenerator(num_labels, stages, hidden=128, kernel=3, latent=0, style_widths=(), weight_norm=weight_norm)
+    return SpadeGenerator(
+        num_labels,
+        stages,
+        hidden=128,
+        kernel=3,
+        latent=0,
+        style_widths=(),
+        weight_norm=weight_norm,
+        padding_mode="zeros",
+    )

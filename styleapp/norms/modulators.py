@@ -249,8 +249,8 @@ class MaskModulator(Modulator):
 
     @property
     def narrow(self) -> bool:
-        """Whether γ and β of a pixel depend on the 3×3 pixels of the map around it alone, none beyond the border."""
-        return self.gamma.kernel_size == (1, 1) and self.shared.padding_mode == "zeros"
+        """Whether γ and β of a pixel depend on the 3×3 pixels of the map around it alone."""
+        return self.gamma.kernel_size == (1, 1) and self.shared.padding_mode != "reflect"
 
     def table(self, seen: Neighbourhoods) -> tuple[Tensor, Tensor]:
         """γ and β (U×C each) for each neighbourhood, where :attr:`narrow`."""
@@ -263,8 +263,10 @@ class MaskModulator(Modulator):
         """Hidden channels for each neighbourhood: a 3×3 convolution of a one-hot map is a sum of nine weights."""
         if seen.planes != self.num_labels:
             raise ValueError(f"a map must have {self.num_labels} label planes, got {seen.planes}")
-        if self.shared.padding_mode != "zeros":
-            raise ValueError(f"neighbourhoods end at the border, padding_mode {self.shared.padding_mode!r} does not")
+        if self.shared.padding_mode != seen.padding_mode:
+            raise ValueError(
+                f"padding_mode is {self.shared.padding_mode!r}, of the mask's neighbourhoods {seen.padding_mode!r}"
+            )
         weights = self.shared.weight.flatten(2).permute(2, 1, 0)  # 9×(L+P)×hidden
         of_labels, of_further = weights.tensor_split([seen.num_labels], dim=1)  # 9×L×hidden, 9×P×hidden
         outside = unlabelled = weights.new_zeros(9, 1, weights.shape[2])

@@ -85,6 +85,15 @@ def test_statistics_of_the_batch_in_use(draw: Draw) -> None:
         torch.testing.assert_close(norm(x, _seen()), norm(x, _map()), rtol=1e-5, atol=1e-5)
 
 
+def test_labels_that_go_on_beyond_the_border(draw: Draw) -> None:
+    norm, x = _norm(padding_mode="replicate"), _x(draw)
+    seen = find_neighbourhoods(_mask(), LABELS, padding_mode="replicate")
+    with torch.no_grad():
+        found = looked_up_norm(norm.normalizer, norm.modulator, x, seen)
+        assert found is not None
+        torch.testing.assert_close(found, norm(x, _map()), rtol=1e-5, atol=1e-5)
+
+
 def test_large_means_do_not_hurt(draw: Draw) -> None:
     """A mean of a hundred deviations costs two digits, as in torch."""
     norm, x = _norm(), _x(draw)
@@ -100,7 +109,7 @@ def test_leaves_the_rest_to_the_ordinary_way(change: str, draw: Draw) -> None:
     if change == "a wider modulator":
         options = {"kernel_size": 3}
     if change == "a frame":
-        options = {"padding_mode": "replicate"}
+        options = {"padding_mode": "reflect"}
     norm, x = _norm(**options), _x(draw, samples=2 if change == "two samples" else 1)
     if change == "double precision":
         x = x.double()

@@ -9,7 +9,7 @@ from torch.nn.functional import pad
 
 from styleapp.norms import Code, build_norm
 from styleapp.norms.modulators import MaskModulator
-from styleapp.norms.neighbourhoods import Neighbourhoods, find_neighbourhoods
+from styleapp.norms.neighbourhoods import Neighbourhoods, PaddingMode, find_neighbourhoods
 
 LABELS = 3
 
@@ -62,16 +62,19 @@ def test_each_kind_once_and_every_pixel_in_its_place(labels: int, cell: int) -> 
 
 
 def test_even_areas_are_one_kind() -> None:
-    """Inside, and along four borders and in four corners."""
-    assert len(find_neighbourhoods(torch.zeros(50, 60, dtype=torch.uint8), LABELS).taps) == 9
+    """Inside, and along four borders and in four corners, unless the labels go on there."""
+    mask = torch.zeros(50, 60, dtype=torch.uint8)
+    assert len(find_neighbourhoods(mask, LABELS).taps) == 9
+    assert len(find_neighbourhoods(mask, LABELS, padding_mode="replicate").taps) == 1
 
 
 @pytest.mark.parametrize("kernel", [1, 3])
 @pytest.mark.parametrize("further", [None, torch.tensor([0.5, -2.0], dtype=torch.float64)])
-def test_scales_are_those_of_the_one_hot_map(kernel: int, further: Tensor | None) -> None:
+@pytest.mark.parametrize("padding_mode", ["zeros", "replicate"])
+def test_scales_are_those_of_the_one_hot_map(kernel: int, further: Tensor | None, padding_mode: PaddingMode) -> None:
     mask = _mask()
-    modulator = _modulator(further=0 if further is None else 2, kernel_size=kernel)
-    found = modulator.code(find_neighbourhoods(mask, LABELS, further), mask.shape)
+    modulator = _modulator(further=0 if further is None else 2, kernel_size=kernel, padding_mode=padding_mode)
+    found = modulator.code(find_neighbourhoods(mask, LABELS, further, padding_mode), mask.shape)
     expected = modulator.code(_map(mask, further))
     assert isinstance(found, Code) and isinstance(expected, Code)
     torch.testing.assert_close(found.gamma, expected.gamma)
@@ -113,5 +116,5 @@ def test_neighbourhoods_that_do_not_fit() -> None:
         _modulator().code(_seen())
     with pytest.raises(ValueError, match=r"of \(9, 7\) do not fit \(8, 8\) features"):
         _modulator(further=0).code(_seen(), (8, 8))
-    with pytest.raises(ValueError, match="end at the border, padding_mode 'reflect' does not"):
+    with pytest.raises(ValueError, match="padding_mode is 'reflect', of the mask's neighbourhoods 'zeros'"):
         _modulator(further=0, padding_mode="reflect").code(_seen())

@@ -14,8 +14,9 @@ from typing import Any
 import gradio as gr
 
 from styleapp.pipelines.style_bank import bank_folder
-from styleapp.web import styles, stylize
+from styleapp.web import paint, styles, stylize
 from styleapp.web.network import NetworkProvider
+from styleapp.web.painters import Painters
 from styleapp.web.studios import KEEP_SECONDS, Studios
 
 __all__ = ["HOST", "PORT", "TABS", "build_app", "launch", "page_options"]
@@ -24,11 +25,15 @@ HOST, PORT = "127.0.0.1", 7860
 MAX_FILE_SIZE = "64mb"
 SWEEP_SECONDS = 1800  # how often old uploads and paintings are looked for
 
-TABS: tuple[tuple[str, Callable[[Any], None], dict[str, str]], ...] = (
+TABS: tuple[tuple[str, Callable[[Any], Any], dict[str, str]], ...] = (
     ("Stylize", stylize.build, stylize.TIPS),
     ("Styles", styles.build, styles.TIPS),
+    ("Paint", paint.build, paint.TIPS),
 )
-"""Title of each tab, the function that builds it from what it paints with, and its tooltips by element id."""
+"""Title of each tab, the function that builds it from what it paints with, and its tooltips by element id.
+
+What that function returns is what other tabs are connected with.
+"""
 
 HEADER = """
 <header class="masthead"><span class="mark" aria-hidden="true"></span><h1>StyleApp</h1>
@@ -36,23 +41,26 @@ HEADER = """
 """
 
 
-def build_app(network: NetworkProvider, studios: Studios) -> gr.Blocks:
+def build_app(network: NetworkProvider, studios: Studios, painters: Painters | None = None) -> gr.Blocks:
     """The page as Gradio blocks, ready to be launched or mounted.
 
-    Starts without networks, too: then a line at the top, or in the second tab, says what is missing.
+    Starts without networks, too: then a line at the top, or in one of the other tabs, says what is missing.
 
     Args:
         network: for any style picture.
         studios: networks with named styles.
+        painters: networks for label maps; by default those that the manifest lists.
     """
     keep = (SWEEP_SECONDS, KEEP_SECONDS)
     with gr.Blocks(title="StyleApp", fill_width=True, delete_cache=keep, analytics_enabled=False) as app:
         gr.HTML(HEADER)
         notice = gr.HTML(visible=False, elem_id="notice", elem_classes="notice")
-        with gr.Tabs():
-            for (title, build, _), behind in zip(TABS, (network, studios), strict=True):
+        built: dict[str, Any] = {}
+        with gr.Tabs() as tabs:
+            for (title, build, _), behind in zip(TABS, (network, studios, painters or Painters()), strict=True):
                 with gr.Tab(title, id=title.lower()):
-                    build(behind)
+                    built[title] = build(behind)
+        paint.connect_stylize(built["Paint"], built["Stylize"], tabs)
         app.load(lambda: _notice(network), None, notice, queue=False, show_progress="hidden", api_visibility="private")
     return app
 
@@ -88,10 +96,12 @@ def launch(
     """
     os.environ["GRADIO_TEMP_DIR"] = str(_own_folder() / "uploads")
     network, studios = NetworkProvider(checkpoint), Studios(named, _visitors_folder() if multi_user else None)
-    for what, problem in (("network", network.problem()), ("network with named styles", studios.problem())):
+    painters = Painters()
+    for what, one in (("network", network), ("network with named styles", studios), ("network to paint", painters)):
+        problem = one.problem()
         if problem:
             print(f"styleapp: no {what} yet: {problem}")
-    app = build_app(network, studios)
+    app = build_app(network, studios, painters)
     app.queue(default_concurrency_limit=None, max_size=64)
     _, url, _ = app.launch(
         server_name=host, server_port=port, prevent_thread_lock=True, **page_options(checkpoint, named)
@@ -126,7 +136,7 @@ def page_options(*checkpoints: str) -> dict[str, Any]:
     folder = Path(__file__).parent
     return {
         "theme": _theme(),
-        "css": (folder / "page.css").read_text(encoding="utf-8"),
+        "css": "\n".join((folder / name).read_text(encoding="utf-8") for name in ("page.css", "paint.css")),
         "head": _tooltip_script(),
         "blocked_paths": _private_paths(checkpoints),
         "max_file_size": MAX_FILE_SIZE,

@@ -13,6 +13,7 @@ __all__ = [
     "COMPUTE",
     "PRIVATE",
     "NameList",
+    "NameRadio",
     "Outcome",
     "TabControls",
     "draft_while_dragging",
@@ -44,6 +45,16 @@ class NameList(gr.Dropdown, metaclass=WithoutStub):
     """
 
     is_template = True  # shown by gr.Dropdown's own frontend
+
+    def preprocess(self, payload: Any) -> Any:
+        """The name as it is."""
+        return payload
+
+
+class NameRadio(gr.Radio, metaclass=WithoutStub):
+    """Names to choose from, all of them seen; else as :class:`NameList`."""
+
+    is_template = True
 
     def preprocess(self, payload: Any) -> Any:
         """The name as it is."""

@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 from gradio.component_meta import ComponentMeta
 from gradio.data_classes import ImageData
+from gradio.processing_utils import save_base64_to_cache
 from PIL import Image
 
 from styleapp.pipelines.images import load_picture
@@ -36,8 +37,18 @@ class PictureFile(gr.Image, metaclass=WithoutStub):
     is_template = True  # shown by gr.Image's own frontend
 
     def preprocess(self, payload: ImageData | None) -> str | None:
-        """The path of the upload, which Gradio has checked to lie in its upload folder."""
-        return None if payload is None else payload.path
+        """The path of the upload, which Gradio has checked to lie in its upload folder.
+
+        A script may also give the picture itself, as the URL ``data:image/png;base64,…``.
+        """
+        if payload is None or payload.path:
+            return None if payload is None else payload.path
+        if not (payload.url or "").startswith("data:"):
+            raise gr.Error("a picture must be an uploaded file, or a URL that begins with data:", print_exception=False)
+        try:
+            return save_base64_to_cache(str(payload.url), self.GRADIO_CACHE, "picture.png")
+        except ValueError as error:
+            raise gr.Error("the URL of the picture is not base64", print_exception=False) from error
 
 
 @contextmanager

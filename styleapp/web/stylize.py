@@ -49,8 +49,12 @@ TIPS = {
 """What every control says when one points at it, by the id of its element."""
 
 
-def build(network: NetworkProvider) -> None:
-    """Puts the tab's controls into the Gradio context that is open, and wires them."""
+def build(network: NetworkProvider) -> PictureFile:
+    """Puts the tab's controls into the Gradio context that is open, and wires them.
+
+    Returns:
+        Where the photo is, which other tabs may bring.
+    """
     handlers, controls = StylizeHandlers(network), TabControls("stylize", TIPS)
     with gr.Row(equal_height=False, elem_classes="studio"):
         with gr.Column(elem_classes="inputs"):
@@ -84,6 +88,7 @@ def build(network: NetworkProvider) -> None:
     stop.click(lambda: gr.update(visible=False), None, stop, cancels=[press, redo], **PRIVATE)
     region, side = region_and_side()
     painting_endpoint(handlers.stylize, [photo, style, strength, *mix, region, *look[:2], side], "stylize")
+    return photo
 
 
 def _mix_controls(controls: TabControls) -> list[Any]:

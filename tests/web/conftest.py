@@ -1,5 +1,7 @@
 """A page that is served once for all web tests, and a browser."""
 
+import hashlib
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -8,9 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from gradio import http_server
 from PIL import Image
 
+from styleapp.checkpoint import Card, save_network
+from styleapp.models.spade import SpadeGenerator
 from styleapp.pipelines import add_style
 from styleapp.pipelines.samples import Sample
 from styleapp.web import app as web_app
@@ -85,6 +90,60 @@ def address(checkpoint: Path, named_checkpoint: Path, few_samples: None, quick_l
 
 
 @pytest.fixture(scope="session")
+def paint_folder(spade_checkpoint: Path, segmenter_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Checkpoints with a manifest: ``facades`` (five classes, no style pictures), and ``town`` with a segmenter."""
+    folder = tmp_path_factory.mktemp("paint")
+    entries = [
+        {"index": index, "name": name, "rgb": list(rgb)}
+        for index, (name, rgb) in enumerate(
+            {
+                "background": (0, 0, 220),
+                "facade": (0, 48, 250),
+                "window": (0, 124, 252),
+                "door": (0, 202, 252),
+                "shop": (170, 0, 0),
+            }.items()
+        )
+    ]
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        network = SpadeGenerator(5, ((8,), (8,), (6,)), hidden=4, latent=4, style_widths=(), weight_norm="none")
+        for name, parameter in network.named_parameters():
+            if "modulator" in name or "to_rgb" in name:
+                parameter.data.add_(torch.randn_like(parameter))  # as if trained: the map is seen
+    card = Card("spade", network.options(), record={"labels": {"classes": entries, "ignore_index": 255}})
+    files = {
+        "facades": save_network(folder / "facades.safetensors", network.state_dict(), card),
+        "town": spade_checkpoint,
+        "town_segmenter": segmenter_checkpoint,
+    }
+    for file in files.values():
+        if file.parent != folder:
+            shutil.copy(file, folder)
+    (folder / "manifest.json").write_text(
+        json.dumps(
+            {
+                name: {"file": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
+                for name, file in files.items()
+            }
+        )
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def paint_address(paint_folder: Path, checkpoint: Path, named_checkpoint: Path, few_samples: None) -> Iterator[str]:
+    """Where a page is served that has networks for label maps; they are found as long as a module's tests run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STYLEAPP_CHECKPOINTS", str(paint_folder))
+        app, url = web_app.launch(
+            port=None, checkpoint=str(checkpoint), named=str(named_checkpoint), multi_user=True, block=False
+        )
+        yield url
+        app.close(verbose=False)
+
+
+@pytest.fixture(scope="session")
 def chromium() -> Iterator[object]:
     """A headless browser of the system."""
     if CHROMIUM is None:
@@ -98,11 +157,14 @@ def chromium() -> Iterator[object]:
 
 @pytest.fixture
 def open_page(chromium: Any) -> Iterator[Callable[..., Any]]:
-    """Opens the page in a window of its own: ``open_page(url, width, height)``; no other machine may be asked."""
+    """Opens the page in a window of its own: ``open_page(url, width, height)``; no other machine may be asked.
+
+    Further keywords are those of Playwright's ``new_context``, such as ``has_touch``.
+    """
     contexts, foreign = [], []
 
-    def open_it(url: str, width: int = 1280, height: int = 900) -> Any:
-        contexts.append(chromium.new_context(viewport={"width": width, "height": height}))
+    def open_it(url: str, width: int = 1280, height: int = 900, **options: Any) -> Any:
+        contexts.append(chromium.new_context(viewport={"width": width, "height": height}, **options))
         page = contexts[-1].new_page()
         page.set_default_timeout(LIMIT)
         page.on(

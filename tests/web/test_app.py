@@ -52,6 +52,27 @@ CONTRACTS = {
         [("picture", "filepath", False, None), ("name", "str", False, None), ("steps", "int", True, 200)],
         [ANYTHING],
     ),
+    "/synthesize": (
+        [
+            ("mask", "filepath", False, None),
+            ("checkpoint", "str", True, "facades"),
+            ("seed", "int", True, 0),
+            ("style", "filepath", True, None),
+            ("style_strength", "float", True, 1.0),
+            ("size", "int", True, None),
+        ],
+        ["filepath"],
+    ),
+    "/segment": (
+        [
+            ("photo", "filepath", False, None),
+            ("checkpoint", "str", True, "facades"),
+            ("sureness", "float", True, 0.0),
+            ("size", "int", True, None),
+        ],
+        ["filepath"],
+    ),
+    "/labels": ([], [ANYTHING]),
 }
 """Parameters and what comes back, by endpoint."""
 
@@ -198,7 +219,7 @@ def test_every_visible_control_has_a_tooltip(few_samples: None, checkpoint: Path
         and "notice" not in block.elem_classes
     ]
     named = {block.elem_id for block in controls if block.elem_id}
-    assert named | {"stylize-stop", "styles-learn-stop", "styles-sheet"} == set(tips)
+    assert named | {"stylize-stop", "styles-learn-stop", "styles-sheet", "paint-variants"} == set(tips)
     assert all(len(text.split()) > 3 for text in tips.values())
     bare = [block.get_block_name() for block in controls if not block.elem_id]
     assert set(bare) <= {"html", "form"}, bare  # the masthead, and frames around controls
@@ -215,7 +236,7 @@ def test_page_says_that_a_checkpoint_has_names_instead(named_checkpoint: Path) -
 
 def test_painting_events_share_one_queue_and_lessons_another(few_samples: None, checkpoint: Path) -> None:
     app = web_app.build_app(NetworkProvider(str(checkpoint)), Studios("none"))
-    for name, count in (("compute", 4 + 7), ("lessons", 2)):
+    for name, count in (("compute", 4 + 7 + 8), ("lessons", 2)):
         heavy = [one for one in app.fns.values() if one.concurrency_id == name]
         assert len(heavy) == count
         assert {one.concurrency_limit for one in heavy} == {1}

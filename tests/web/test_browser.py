@@ -209,3 +209,19 @@ def test_missing_network_and_photo_are_said(open_page: OpenPage, few_samples: No
         page.wait_for_selector("#stylize-stop", state="hidden")
     finally:
         app.close(verbose=False)
+
+
+def test_missing_network_for_label_maps_is_said_and_the_other_tabs_work(
+    open_page: OpenPage, few_samples: None, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STYLEAPP_CHECKPOINTS", str(tmp_path))
+    app, url = web_app.launch(port=None, checkpoint=str(checkpoint), block=False)
+    try:
+        page = open_page(url)
+        page.wait_for_selector("#stylize-run:not([disabled])")
+        page.get_by_role("tab", name="Paint").click()
+        page.wait_for_selector("#paint-notice")
+        assert page.locator("#paint-notice").inner_text().startswith("No network for label maps yet.")
+        assert page.locator("#paint-canvas").count() == 0
+    finally:
+        app.close(verbose=False)

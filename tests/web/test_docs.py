@@ -18,15 +18,16 @@ TEXT = PAGE.read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=["any style", "named styles"])
+@pytest.mark.parametrize("example", EXAMPLES, ids=["any style", "named styles", "label maps"])
 def test_client_example(
-    example: str, address: str, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    example: str, paint_address: str, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    example = example.replace("http://127.0.0.1:7860", paint_address).replace("facades", "town")
     for name, source in (("photo", "photo"), ("painting", "style"), ("other", "other")):
         Image.open(pictures / f"{source}.png").save(tmp_path / f"{name}.jpg")
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
-    exec(example.replace("http://127.0.0.1:7860", address), names)
+    exec(example, names)
     with Image.open(str(names["painting"])) as painting:
         assert (painting.format, painting.size) == ("PNG", (96, 72))
 
@@ -37,4 +38,4 @@ def test_endpoints_parameters_and_parts_of_the_tab_are_described(few_samples: No
         told = [name, *(one["parameter_name"] for one in endpoint["parameters"])]
         assert [word for word in told if f"`{word}`" not in TEXT] == []
     parts = [block for block in app.blocks.values() if isinstance(block, gr.Accordion)]
-    assert [one.label for one in parts if str(one.elem_id).startswith("styles-") and one.label not in TEXT] == []
+    assert [one.label for one in parts if not str(one.elem_id).startswith("stylize-") and one.label not in TEXT] == []

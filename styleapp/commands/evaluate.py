@@ -42,8 +42,10 @@ class Kind(NamedTuple):
 
 STYLIZER = Kind("evaluate_styles", "run", frozenset({"encoder", "held_out", "limit_styles", "strengths"}))
 MASKS = frozenset({"labels", "merge"})
+SYNTHESIS = Kind("evaluate_masks", "run_synthesis", MASKS | {"segmenter", "seeds", "reconstruct"})
 KINDS = {
-    "spade": Kind("evaluate_masks", "run_synthesis", MASKS | {"segmenter", "seeds", "reconstruct"}),
+    "spade": SYNTHESIS,
+    "concatenated": SYNTHESIS,
     "segmenter": Kind("evaluate_masks", "run_segmenter", MASKS),
 }
 """By architecture; all others stylize."""

@@ -39,7 +39,7 @@ def run_synthesis(arguments: argparse.Namespace) -> int:
     seeds = arguments.seeds or 1
     with progress((seeds + 1) * len(photos), "pictures") as advance:
         evaluation = evaluate_synthesis(pipe, photos, encoder, segmenter, seeds, arguments.reconstruct, advance)
-    told = {"checkpoint": arguments.checkpoint, "architecture": "spade", "segmenter": name}
+    told = {"checkpoint": arguments.checkpoint, "architecture": pipe.card.architecture, "segmenter": name}
     if arguments.json:
         document = {**told, "reconstruct": arguments.reconstruct, **_synthesis_document(evaluation)}
         print_json({**document, "problems": [*left_out, *evaluation.problems]})

@@ -99,7 +99,7 @@ def _scores(file: str | None) -> tuple[str | None, dict[str, Any]]:
         document = json.loads(Path(file).read_text(encoding="utf-8"))
         architecture = document.get("architecture")
         own_styles = bool(document.get("reconstruct"))
-        kept = {"spade": _of_synthesis, "segmenter": _of_segmenter}.get(architecture, _of_stylizer)(document)
+        kept = KEPT.get(architecture, _of_stylizer)(document)
     except OSError as error:
         raise ValueError(f"{file} cannot be read: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
@@ -151,3 +151,7 @@ def _of_segmenter(document: dict[str, Any]) -> dict[str, Any]:
         "pictures": document["pictures"],
         "iou_by_class": {name: None if iou is None else round(iou, 4) for name, iou in ious.items()},
     }
+
+
+KEPT = {"spade": _of_synthesis, "concatenated": _of_synthesis, "segmenter": _of_segmenter}
+"""What a card keeps of an evaluation, by architecture; all others stylize."""

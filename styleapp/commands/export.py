@@ -19,7 +19,7 @@ EXAMPLES = """  styleapp export runs/adain -o mine.safetensors
   styleapp export runs/adain_refine -o mine.safetensors --blend adain 0.15
   styleapp export runs/multistyle -o mine.safetensors --styles configs/named_styles.json
   styleapp evaluate val/images val/labels --checkpoint town.safetensors --json > scores.json
-  styleapp export runs/facades -o town.safetensors --scores scores.json
+  styleapp export runs/facades -o town.safetensors --draw-like train/images --scores scores.json
 
 exit status: 0 fine, 2 bad input"""
 
@@ -41,6 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--styles", metavar="FILE",
         help="of named styles: a JSON object of title, artist, year and licence by name, to be kept in the file's card",
     )  # fmt: skip
+    parser.add_argument(
+        "--draw-like", metavar="PHOTOS",
+        help="of a mask-to-image network: a folder of photos, usually those of its training; seeds then draw styles as "
+        "these have them",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print one JSON document with the checkpoint's card")
 
 
@@ -54,7 +59,9 @@ def run(arguments: argparse.Namespace) -> int:
     from styleapp.training.export import export_run
 
     scored, scores = _scores(arguments.scores)
-    export_run(arguments.run, output, scores, _blend(arguments.blend), _styles(arguments.styles), scored)
+    export_run(
+        arguments.run, output, scores, _blend(arguments.blend), _styles(arguments.styles), scored, arguments.draw_like
+    )
     listed = enter_in_manifest(output)
     card = read_card(output)
     megabytes = output.stat().st_size / 1e6

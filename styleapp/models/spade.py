@@ -237,6 +237,28 @@ class SpadeGenerator(nn.Module):
         seen = (find_neighbourhoods(small, self.num_labels, further, self.padding_mode) for small in masks)
         return self._painted(x, seen)[..., : mask.shape[0], : mask.shape[1]]  # 1×3×H×W
 
+    @torch.no_grad()
+    def draw_from(self, mean: Tensor, covariance: Tensor) -> None:
+        """From now on normal noise stands for styles with this mean (Z) and covariance (Z×Z), in place.
+
+        Training only pushes photos' styles towards noise, and some way short of it; with the moments of the photos'
+        styles (:func:`styleapp.models.style_encoder.pooled_moments`) seeds draw what photos have. The style encoder
+        gives the same styles in the new numbers. Its log-variances keep the old ones: only training uses them.
+
+        Raises:
+            ValueError: there is no style encoder, or the covariance is not positive definite.
+        """
+        if self.style is None or self.style_encoder is None:
+            raise ValueError("this generator has no style encoder: seeds draw what it was trained with")
+        root, failed = torch.linalg.cholesky_ex(covariance)  # Z×Z
+        if failed:
+            raise ValueError("the covariance of styles must be positive definite")
+        to_mean = self.style_encoder.to_mean
+        self.style.bias.add_(self.style.weight @ mean)
+        self.style.weight.copy_(self.style.weight @ root)
+        to_mean.weight.copy_(torch.linalg.solve_triangular(root, to_mean.weight, upper=False))
+        to_mean.bias.copy_(torch.linalg.solve_triangular(root, (to_mean.bias - mean)[:, None], upper=False)[:, 0])
+
     def _one_hot(self, mask: Tensor) -> Tensor:
         return one_hot(mask[None], self.num_labels).contiguous(memory_format=torch.channels_last)  # 1×L×H×W
 

@@ -9,7 +9,7 @@ from torch.nn.functional import interpolate, leaky_relu
 from styleapp.norms import build_norm
 from styleapp.norms.weights import apply_weight_norm
 
-__all__ = ["StyleEncoder", "drawn_style"]
+__all__ = ["StyleEncoder", "drawn_style", "pooled_moments"]
 
 SMALLEST = 4
 """Side of the features that the mean and variance are read from."""
@@ -74,3 +74,15 @@ class StyleEncoder(nn.Module):
 def drawn_style(mean: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:
     """A style at random from where a photo's lies, as training needs it: mean + deviation × noise (N×latent each)."""
     return mean + torch.exp(log_variance / 2) * noise
+
+
+def pooled_moments(means: Tensor, log_variances: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean (Z) and covariance (Z×Z) of the styles of many photos together, from what the encoder gives for each (N×Z).
+
+    Raises:
+        ValueError: not more photos than numbers in a style: their covariance would leave some directions out.
+    """
+    count, latent = means.shape
+    if count <= latent:
+        raise ValueError(f"{count} photos are too few for styles of {latent} numbers: more than {latent} are needed")
+    return means.mean(0), torch.cov(means.T) + torch.diag(log_variances.exp().mean(0))

@@ -2,14 +2,18 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 import yaml
 from torch import Tensor
+from torchvision.transforms.v2.functional import pil_to_tensor
 
 from styleapp.checkpoint import ARCHITECTURES, Card, CheckpointError, load_network, save_network
+from styleapp.data.folder import PictureFolder
 from styleapp.models.multistyle import NamedStylizer
+from styleapp.models.spade import SpadeGenerator
+from styleapp.models.style_encoder import StyleEncoder, pooled_moments
 from styleapp.models.vgg import EncoderIdentity
 from styleapp.norms import switch_weight_norm
 from styleapp.thumbnails import thumbnail, to_text
@@ -42,6 +46,7 @@ def export_run(
     blend: tuple[str, float] | None = None,
     styles: dict[str, dict[str, str]] | None = None,
     scored: str | None = None,
+    draw_like: str | Path | None = None,
 ) -> Path:
     """Writes the serving file of a run: averaged weights in half precision with their record, without the encoder.
 
@@ -56,11 +61,15 @@ def export_run(
         styles: of a network with named styles, what is known of each (title, artist, year, licence); the thumbnail is
             painted here.
         scored: architecture of the network that the scores were measured of, if that is known.
+        draw_like: of a network with a style encoder, a folder of photos: seeds then draw styles as these have them, see
+            :meth:`styleapp.models.spade.SpadeGenerator.draw_from`.
 
     Raises:
         CheckpointError: no checkpoint found, or it is not one of a network that can be served, or the one to blend
             with is of another architecture or encoder, or its share is out of range, or a described style is unknown,
             or the scores are those of another architecture.
+        PictureError: there is no such folder of photos.
+        ValueError: photos without a style encoder, or too few of them.
     """
     path = find_training_checkpoint(run)
     try:
@@ -87,6 +96,9 @@ def export_run(
         other, share = blend
         tensors = _blended(tensors, other, share, Card(architecture["name"], architecture["options"], encoder))
         record |= {"blended_with": Path(other).stem, "blended_share": share}
+    if draw_like is not None:
+        tensors, photos = _drawing(architecture, tensors, draw_like)
+        record |= {"styles_drawn_like": photos}
     card = Card(architecture["name"], architecture["options"], encoder, record, scores or {})
     if styles is not None:
         card = replace(card, styles=_illustrated(card, tensors, styles))
@@ -99,6 +111,24 @@ def _plain(architecture: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[di
     network.load_state_dict(tensors)
     switch_weight_norm(network, "none")
     return {**architecture, "options": network.options()}, network.state_dict()
+
+
+@torch.no_grad()
+def _drawing(
+    architecture: dict[str, Any], tensors: dict[str, Tensor], folder: str | Path
+) -> tuple[dict[str, Tensor], int]:
+    """The weights with which seeds draw the styles of photos, and the number of these photos."""
+    generator = ARCHITECTURES[architecture["name"]]
+    if not issubclass(generator, SpadeGenerator) or not architecture["options"]["style_widths"]:
+        raise ValueError(f"a network of architecture {architecture['name']!r} without style encoder has no such styles")
+    network = generator(**architecture["options"]).eval()
+    network.load_state_dict(tensors)
+    encoder = cast(StyleEncoder, network.style_encoder)
+    photos = PictureFolder(folder, "all")
+    places = [encoder(pil_to_tensor(photos.read(index))[None].float() / 255) for index in range(len(photos))]
+    means, log_variances = (torch.cat(parts) for parts in zip(*places, strict=True))  # N×Z each
+    network.draw_from(*pooled_moments(means, log_variances))
+    return network.state_dict(), len(photos)
 
 
 def _illustrated(

@@ -24,8 +24,8 @@ class LabelData(pl.LightningDataModule):
         folder: with these four and the label set.
         labels: the label set's file in that folder, YAML or JSON.
         merged: classes that count as others, see :func:`styleapp.data.label_merging.merge_labels`.
-        guessed: a further folder to train on, with ``images`` and ``labels``; there ``labels.yaml`` has the classes that
-            are left, as ``styleapp segment`` writes them.
+        guessed: a further folder to train on, with ``images`` and ``labels``; there ``labels.yaml`` has the classes
+            that are left, as ``styleapp segment`` writes them.
         crop: side of the training crops in pixels, a multiple of 8.
         smallest_side: smallest short side that a picture is resized to before cropping.
         largest_side: largest such side.

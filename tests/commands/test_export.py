@@ -6,12 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from styleapp.checkpoint import Card, CheckpointError, load_network, manifest, read_card, save_network
 from styleapp.cli import main
 from styleapp.models.adain import AdaINDecoder
+from styleapp.pipelines.synthesize import SynthesizePipeline
 from styleapp.thumbnails import from_text
 
 ROW = {"style_distance": 0.04567, "content_distance": 0.7, "seconds": 0.2}
@@ -182,6 +185,30 @@ def test_scores_without_label_agreement_and_of_a_single_photo(synthesis_run: Pat
     references = {"photos": {"statistics_distance": 0.0, "colour_error": 0.0}, "flat": {"statistics_distance": 1.0}}
     kept = _exported_scores(synthesis_run, {**SYNTHESIS, "scores": scores, "references": references})
     assert kept == {**scores, "pictures": 46, "draws": 2}
+
+
+def test_styles_are_drawn_like_those_of_photos(
+    synthesis_run: Path, tmp_path: Path, draw_photo: Callable[..., Image.Image]
+) -> None:
+    """The numbers of the same style change; what a photo's style makes of a mask does not."""
+    for index in range(6):
+        (tmp_path / "photos").mkdir(exist_ok=True)
+        draw_photo(40, 30, index).save(tmp_path / "photos" / f"{index}.png")
+    files = [tmp_path / "plain.safetensors", tmp_path / "like.safetensors"]
+    for file, more in zip(files, ([], ["--draw-like", str(tmp_path / "photos")]), strict=True):
+        assert main(["export", str(synthesis_run), "-o", str(file), *more]) == 0
+    plain, like = (SynthesizePipeline.from_checkpoint(file, "cpu") for file in files)
+    assert like.card.record["styles_drawn_like"] == 6 and "styles_drawn_like" not in plain.card.record
+    mask, photo = np.arange(256).reshape(16, 16) // 100, tmp_path / "photos" / "3.png"
+    pictures = [np.asarray(pipe(mask, style=photo), dtype=int) for pipe in (plain, like)]
+    assert np.abs(pictures[0] - pictures[1]).max() <= 2  # half precision
+    drawn = [np.asarray(pipe(mask, seed=1), dtype=int) for pipe in (plain, like)]
+    assert np.abs(drawn[0] - drawn[1]).max() > 2
+
+
+def test_drawing_like_photos_needs_a_style_encoder(segmenter_run: Path, tmp_path: Path, refused) -> None:
+    line = refused("export", segmenter_run, "-o", tmp_path / "x.safetensors", "--draw-like", tmp_path)
+    assert "without style encoder has no such styles" in line
 
 
 def test_scores_of_masks_for_photos_are_kept(segmenter_run: Path) -> None:

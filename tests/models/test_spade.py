@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, leaky_relu, pad
 
 from styleapp.models.spade import SpadeBlock, SpadeGenerator, paper_generator, paper_stages
-from styleapp.models.style_encoder import drawn_style
+from styleapp.models.style_encoder import drawn_style, pooled_moments
 from styleapp.norms import NormLayer, build_norm, switch_norms, switch_weight_norm
 from styleapp.norms.weights import weight_norm_name
 
@@ -317,3 +317,39 @@ def test_unknown_names() -> None:
         _built(normalizer="spade")
     with pytest.raises(ValueError, match="no weight normalization 'spectral'; known are"):
         _built(weight_norm="spectral")
+
+
+# Styles that seeds draw
+
+
+def test_seeds_draw_what_photos_have() -> None:
+    """Whitened styles are painted as before, and the photos' own have mean 0 and the unit as their covariance."""
+    before, after = _built(), _built()
+    assert before.style_encoder is not None and after.style_encoder is not None
+    photos = torch.rand(40, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        means, log_variances = before.style_encoder(photos)
+        mean, covariance = pooled_moments(means, log_variances)
+        torch.testing.assert_close(mean, means.mean(0))
+        expected = torch.cov(means.T) + torch.diag(log_variances.exp().mean(0))
+        torch.testing.assert_close(covariance, expected)
+        after.draw_from(mean, covariance)
+        white, _ = after.style_encoder(photos)
+        label_map = _map(16, 16, count=40)
+        torch.testing.assert_close(after(label_map, white), before(label_map, means), rtol=1e-4, atol=1e-5)
+        root = torch.linalg.cholesky(covariance)
+        torch.testing.assert_close(
+            after(label_map, _z(40)), before(label_map, mean + _z(40) @ root.T), rtol=1e-4, atol=1e-5
+        )
+        torch.testing.assert_close(white.mean(0), torch.zeros(4), atol=1e-5, rtol=0)
+        within = torch.linalg.inv(root) @ torch.diag(log_variances.exp().mean(0)) @ torch.linalg.inv(root).T
+        torch.testing.assert_close(torch.cov(white.T) + within, torch.eye(4), atol=1e-4, rtol=0)
+
+
+def test_moments_that_cannot_be_drawn_from() -> None:
+    with pytest.raises(ValueError, match="4 photos are too few for styles of 4 numbers: more than 4 are needed"):
+        pooled_moments(torch.zeros(4, 4), torch.zeros(4, 4))
+    with pytest.raises(ValueError, match="positive definite"):
+        _built().draw_from(torch.zeros(4), torch.zeros(4, 4))
+    with pytest.raises(ValueError, match="no style encoder"):
+        _built(style_widths=()).draw_from(torch.zeros(4), torch.eye(4))

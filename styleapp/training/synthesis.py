@@ -1,7 +1,7 @@
 """Training of a generator of pictures from label maps, against a discriminator that judges picture and map together."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from functools import partial
 from typing import Any, cast
@@ -162,20 +162,26 @@ class SynthesisTraining(FrozenPartsModule):
         changes = draw_changes(self.augmentations, len(batch.photo), random)
         label_map = self.planes(batch.mask)  # N×L×H×W
         real = augment(batch.photo, label_map, changes)
-        with self.toggled_optimizer(generator):
+        painted: list[Augmented] = []
+
+        def of_generator() -> dict[str, Tensor]:
             picture, place = paint(self.network, batch.photo, label_map, noise)
-            fake = augment(picture, label_map, changes)
-            losses = self.generator_losses(picture, batch.photo, fake, real)
+            painted.append(augment(picture, label_map, changes))
+            losses = self.generator_losses(picture, batch.photo, painted[-1], real)
             if place is not None:
                 losses["kl"] = self.weights["kl"] * relu(kl_divergence(*place) - self.kl_free)
-            self._descend(generator, losses)
+            return losses
+
+        with self.toggled_optimizer(generator):
+            losses = self.descend(generator, of_generator)
             generator.step()
         self.log("train/loss", torch.stack([*losses.values()]).sum().detach(), prog_bar=True)
         with self.toggled_optimizer(discriminator):
             penalized = self.r1_every > 0 and step % self.r1_every == 0
-            against = self.discriminator_losses(Augmented(fake.picture.detach(), fake.label_map), real, penalized)
-            self._descend(discriminator, against)
-            discriminator.optimizer.step()  # not by way of Lightning, which would count a second step
+            fake = Augmented(painted[0].picture.detach(), painted[0].label_map)
+            against = self.descend(discriminator, lambda: self.discriminator_losses(fake, real, penalized))
+            # Not discriminator.step(): Lightning would count a second step.
+            self.trainer.strategy.optimizer_step(discriminator.optimizer, lambda: None)
         for schedule in cast(list[torch.optim.lr_scheduler.LRScheduler], self.lr_schedulers()):
             schedule.step()
         self.log_dict({f"train/{name}": value.detach() for name, value in (losses | against).items()})
@@ -219,9 +225,15 @@ class SynthesisTraining(FrozenPartsModule):
             losses["r1"] = gradient_penalty(logits, photo)
         return {name: self.weights[name] * value for name, value in losses.items()}
 
-    def _descend(self, optimizer: LightningOptimizer, losses: dict[str, Tensor]) -> None:
+    def descend(self, optimizer: LightningOptimizer, losses: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+        """Leaves the gradients of the sum of the losses behind.
+
+        :class:`styleapp.training.rules.SharpnessAware` takes them twice, at two points.
+        """
         optimizer.zero_grad()
-        self.manual_backward(torch.stack([*losses.values()]).sum())
+        found = losses()
+        self.manual_backward(torch.stack([*found.values()]).sum())
+        return found
 
     def configure_optimizers(self) -> Any:
         total = int(self.trainer.estimated_stepping_batches)
@@ -258,11 +270,11 @@ class SynthesisTraining(FrozenPartsModule):
 
     def on_validation_epoch_start(self) -> None:
         if self._averages():  # the callback has put the averaged weights in place, and takes its own back afterwards
-            self._refresh(self.network)
+            self.collect_statistics(self.network)
 
     def on_train_end(self) -> None:
         if self._averages():  # now they are there to stay
-            self._refresh(self.network)
+            self.collect_statistics(self.network)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
@@ -270,7 +282,7 @@ class SynthesisTraining(FrozenPartsModule):
             state = checkpoint["state_dict"]
             network = deepcopy(self.network)
             network.load_state_dict({key.removeprefix(NETWORK): state[key] for key in state if key.startswith(NETWORK)})
-            self._refresh(network)
+            self.collect_statistics(network)
             state |= {f"{NETWORK}{name}": value for name, value in network.state_dict().items()}
 
     def _averages(self) -> bool:
@@ -279,7 +291,8 @@ class SynthesisTraining(FrozenPartsModule):
         averaged = any(isinstance(callback, WeightAveraging) for callback in callbacks)
         return averaged and self.trainer.train_dataloader is not None
 
-    def _refresh(self, network: SpadeGenerator) -> None:
+    def collect_statistics(self, network: SpadeGenerator) -> None:
+        """Gives a generator the running statistics of the first training crops; nothing else moves."""
         random = sample_generator(self.noise_seed, SCORING - 1)
         with fresh_statistics(network):
             for batch in self._first_crops():

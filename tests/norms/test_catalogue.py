@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+import styleapp.training.rules as rules
 from styleapp.norms import MODULATORS, NORMALIZERS, build_norm, switch_norms
 from styleapp.norms.catalogue import Entry, behaviour, catalogue, entry
 from styleapp.norms.initialisation import InputNorm, learning_rate_groups, revisit
@@ -78,7 +79,7 @@ def test_status() -> None:
     }
     assert status == {
         "experimental": {"unified_batch", "adaptive_batch"},
-        "planned": OTHER_NAMES - {"input_norm"},
+        "planned": {"landscape_probe", "beyond_bn_probe"},
     }
 
 
@@ -108,6 +109,7 @@ def test_switches_work(known: Entry) -> None:
             "learning_rate_groups": learning_rate_groups,
             "SecondForward": SecondForward,
             "InputNorm": InputNorm,
+            **{name: getattr(rules, name) for name in rules.__all__},
         }
         assert eval(expression, names)
         assert network(torch.rand(2, 3, 8, 8)).isfinite().all()

@@ -67,8 +67,8 @@ class TestExport:
     ) -> None:
         from styleapp.training import export
 
-        def write(run: str, output: Path, scores: dict[str, Any], blend: None, styles: None, scored: None) -> Path:
-            assert (run, scores, blend, styles, scored) == ("runs/mine", {}, None, None, None)
+        def write(run: str, output: Path, scores: dict[str, Any], *others: None) -> Path:
+            assert (run, scores, *others) == ("runs/mine", {}, None, None, None, None)
             output.write_bytes(checkpoint.read_bytes())
             return output
 

@@ -1,20 +1,22 @@
 """Training of a segmenter: labels of pixels from features of a frozen VGG-19."""
 
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
+from styleapp.checkpoint import CheckpointError, load_network
 from styleapp.data.mask_pairs import LabelledCrop
 from styleapp.losses import segmentation_loss
 from styleapp.models.segmenter import Segmenter
+from styleapp.models.vgg import VGG19
 from styleapp.scores import confusion_matrix, label_agreement
 from styleapp.training.frozen import FrozenPartsModule
 from styleapp.training.label_data import label_record, labels_of_run
 from styleapp.training.stylizer import warmup_cosine
 
-__all__ = ["SegmentationTraining", "class_weights"]
+__all__ = ["SegmentationTraining", "class_weights", "load_segmenter"]
 
 
 class SegmentationTraining(FrozenPartsModule):
@@ -89,3 +91,19 @@ def class_weights(pixels: Tensor, balance: float) -> Tensor:
     shares = pixels.double() / pixels.sum()
     weights = torch.where(shares > 0, shares.clamp_min(1e-12) ** -balance, 1.0)
     return torch.where(shares > 0, weights / (weights * shares).sum(), 1.0).float()
+
+
+def load_segmenter(checkpoint: str, num_labels: int, encoder: VGG19) -> Segmenter:
+    """A segmenter that guesses these labels from features of this encoder.
+
+    Raises:
+        CheckpointError: it cannot be loaded, or has another number of labels or encoder.
+    """
+    network, card, _ = load_network(checkpoint, architecture="segmenter")
+    segmenter = cast(Segmenter, network)
+    if card.encoder != encoder.identity:
+        raise CheckpointError(f"{checkpoint} was trained with {card.encoder}, the losses have {encoder.identity}")
+    if segmenter.num_labels != num_labels:
+        raise CheckpointError(f"{checkpoint} guesses {segmenter.num_labels} labels, the generator has {num_labels}")
+    segmenter.encoder = encoder
+    return segmenter

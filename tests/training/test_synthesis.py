@@ -12,16 +12,27 @@ from pytorch_lightning.callbacks import EMAWeightAveraging
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
-from styleapp.checkpoint import CheckpointError
+from styleapp.checkpoint import Card, CheckpointError, save_network
 from styleapp.data.labels import LabelError
 from styleapp.data.mask_pairs import LabelledCrop
-from styleapp.losses import discriminator_loss, feature_matching_loss, generator_loss, gradient_penalty, perceptual_loss
+from styleapp.losses import (
+    discriminator_loss,
+    feature_matching_loss,
+    generator_loss,
+    gradient_penalty,
+    perceptual_loss,
+    style_loss,
+)
 from styleapp.models.discriminator import MultiScaleDiscriminator
 from styleapp.models.spade import SpadeGenerator
 from styleapp.models.vgg import STYLE_TAPS, VGG19, EncoderIdentity
+from styleapp.norms import switch_weight_norm
+from styleapp.norms.weights import weight_norm_name
+from styleapp.scores import style_moments
 from styleapp.training.augmentations import AUGMENTATIONS, Augmented
 from styleapp.training.label_data import LabelData
-from styleapp.training.synthesis import SynthesisTraining, falling_at_the_end, load_segmenter, paint
+from styleapp.training.segmentation import load_segmenter
+from styleapp.training.synthesis import SynthesisTraining, falling_at_the_end, paint
 
 STEPS, SAVED_AT = 6, 3
 GENERATOR_LOSSES = {"train/adversarial", "train/feature_matching", "train/perceptual", "train/kl"}
@@ -202,6 +213,48 @@ def test_learning_rate_falls_at_the_end() -> None:
     assert shares == pytest.approx([1] * 7 + [0.75, 0.5, 0.25, 0])
     assert [falling_at_the_end(step, 4, 1.0) for step in range(4)] == [1] * 4
     assert [falling_at_the_end(step, 4, 0.0) for step in range(5)] == pytest.approx([1, 0.75, 0.5, 0.25, 0])
+    risen = [falling_at_the_end(step, 8, 0.5, warmup=2) for step in range(9)]
+    assert risen == pytest.approx([0, 0.5, 1, 1, 1, 0.75, 0.5, 0.25, 0])
+
+
+# A generator that knows something already
+
+
+def test_weights_of_a_file_that_has_plain_ones(tmp_path: Path) -> None:
+    trained = _module().network
+    label_map, z = torch.rand(1, 3, 16, 16), torch.randn(1, 4)
+    switch_weight_norm(trained, "none")
+    card = Card("spade", trained.options())
+    file = save_network(tmp_path / "plain.safetensors", {k: v.half() for k, v in trained.state_dict().items()}, card)
+    begun = _module(start_from=str(file)).network.eval()
+    assert weight_norm_name(begun.stages[0][0].first) == "spectral_norm"  # type: ignore[index]
+    torch.testing.assert_close(begun(label_map, z), trained.eval()(label_map, z), atol=2e-3, rtol=0)
+
+
+def test_a_file_of_another_generator(tmp_path: Path) -> None:
+    other = SpadeGenerator(4, ((8,), (8,)), weight_norm="none")
+    file = save_network(tmp_path / "other.safetensors", other.state_dict(), Card("spade", other.options()))
+    with pytest.raises(CheckpointError, match=r"other.safetensors does not fit the network of this training"):
+        _module(start_from=str(file))
+
+
+def test_new_discriminator_gets_ahead(label_folder: Path) -> None:
+    module = _module(warmup_steps=4)
+    before = _copy(module)
+    _fit(module, _data(label_folder), max_steps=1)
+    assert {name.split(".")[0] for name in _moved(before, _copy(module))} == {"discriminator"}
+
+
+@pytest.mark.parametrize("weight", [0.0, 2.0])
+def test_statistics_of_the_photo(crops: LabelledCrop, vgg: VGG19, weight: float) -> None:
+    module = _module(statistics_weight=weight)
+    label_map = module.planes(crops.mask)
+    picture = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    both = [Augmented(one, label_map) for one in (picture, crops.photo)]
+    losses = module.generator_losses(picture, crops.photo, *both)
+    moments = [style_moments(vgg(one, STYLE_TAPS)) for one in (picture, crops.photo)]
+    expected = {"statistics": weight * style_loss(*moments)} if weight else {}
+    torch.testing.assert_close({name: value for name, value in losses.items() if name == "statistics"}, expected)
 
 
 # What is refused

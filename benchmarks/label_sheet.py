@@ -35,9 +35,10 @@ class Row:
 
 
 def rows_of_folder(folder: Path, pipe: SynthesizePipeline, count: int, side: int) -> list[Row]:
-    """Central squares of validation pairs, spread evenly over the sorted list; classes merged as in training."""
-    labels, merged = LabelSet.load(folder / "classes.json"), pipe.card.record.get("merged")
-    photos = LabelledPhotos(folder / "val/images", folder / "val/labels", labels, merged)
+    """Central squares of validation pairs, spread evenly over the sorted list; labels as in training."""
+    labels, record = LabelSet.load(folder / "classes.json"), pipe.card.record
+    corners = bool(record.get("unlabelled_corners"))
+    photos = LabelledPhotos(folder / "val/images", folder / "val/labels", labels, record.get("merged"), corners)
     if photos.labels.names != pipe.labels.names:
         raise SystemExit(f"{folder} has the classes {photos.labels.names}, the network knows {pipe.labels.names}")
     scored = ScoredPhotos(photos, side, count)

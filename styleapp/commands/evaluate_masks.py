@@ -82,7 +82,8 @@ def _segmenter_of(checkpoint: str) -> str | None:
 def _scored(
     arguments: argparse.Namespace, known: "LabelSet", record: Mapping[str, Any]
 ) -> tuple["ScoredPhotos", tuple[str, ...]]:
-    """The pairs of the two folders; of masks with more classes than the network has, merged as in its training."""
+    """The pairs of the two folders, blank corners as in the network's training; of masks with more classes than it
+    has, merged as in its training."""
     from styleapp.data.labels import LabelSet
     from styleapp.pipelines.evaluate_masks import scored_photos
 
@@ -92,7 +93,8 @@ def _scored(
     if arguments.labels:
         labels = LabelSet.load(arguments.labels)
         merged = dict(arguments.merge) if arguments.merge else record.get("merged")
-    return scored_photos(arguments.photos, arguments.others, known, arguments.limit_photos, labels, merged)
+    corners = bool(record.get("unlabelled_corners"))
+    return scored_photos(arguments.photos, arguments.others, known, arguments.limit_photos, labels, merged, corners)
 
 
 def show_synthesis(evaluation: "SynthesisEvaluation", checkpoint: str, segmenter: str | None, own: bool) -> None:

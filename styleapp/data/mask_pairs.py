@@ -16,6 +16,7 @@ from torchvision import tv_tensors
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional
 
+from styleapp.data.blank_corners import without_blank_corners
 from styleapp.data.label_merging import merge_labels
 from styleapp.data.labels import IGNORED, LabelError, LabelSet
 from styleapp.data.mask_colours import Numbers
@@ -130,10 +131,12 @@ class LabelledPhotos:
         photos, masks: folders, searched with their sub-folders; see :func:`pair_by_stem`.
         labels: the label set of the masks.
         merged: classes that count as others, see :func:`styleapp.data.label_merging.merge_labels`.
+        unlabelled_corners: whether blank corners of photos lose their labels, see
+            :func:`styleapp.data.blank_corners.without_blank_corners`.
 
     Attributes:
         labels: the label set after merging.
-        counts: pixels of each of its classes in each mask, pairs × L.
+        counts: pixels of each of its classes in each mask (blank corners included), pairs × L.
 
     Raises:
         LabelError: no pair, or masks that cannot be used: the first one is named with what is wrong.
@@ -141,8 +144,14 @@ class LabelledPhotos:
     """
 
     def __init__(
-        self, photos: str | Path, masks: str | Path, labels: LabelSet, merged: Mapping[str, str] | None = None
+        self,
+        photos: str | Path,
+        masks: str | Path,
+        labels: LabelSet,
+        merged: Mapping[str, str] | None = None,
+        unlabelled_corners: bool = False,
     ) -> None:
+        self.unlabelled_corners = unlabelled_corners
         pairing = pair_by_stem(photos, masks)
         self.pairs, self.of_files = pairing.pairs, labels
         self.labels, self.numbers = merge_labels(labels, merged or {})
@@ -161,9 +170,10 @@ class LabelledPhotos:
         return len(self.pairs)
 
     def read(self, index: int) -> tuple[Image.Image, Numbers]:
-        """The photo, RGB, and its mask as :func:`read_mask` gives it, but for merged classes."""
+        """The photo, RGB, and its mask as :func:`read_mask` gives it, but for merged classes and blank corners."""
         photo, mask = _read_pair(*self.pairs[index], self.of_files)
-        return photo, self.numbers[mask]
+        merged = self.numbers[mask]
+        return photo, without_blank_corners(photo, merged) if self.unlabelled_corners else merged
 
     def _counted(self, found: Mapping[int, int]) -> Tensor:
         """Pixels of each class from those of each number in a file."""

@@ -90,6 +90,7 @@ def scored_photos(
     count: int | None = None,
     labels: LabelSet | None = None,
     merged: Mapping[str, str] | None = None,
+    unlabelled_corners: bool = False,
 ) -> tuple[ScoredPhotos, tuple[str, ...]]:
     """The central squares of 256×256 that scores are of, and one sentence for each kind of file that has no partner.
 
@@ -99,13 +100,14 @@ def scored_photos(
         count: how many pairs at most, evenly over the sorted list; by default all.
         labels: the label set of the masks, if it is another one.
         merged: its classes that count as others, see :func:`styleapp.data.label_merging.merge_labels`.
+        unlabelled_corners: whether blank corners of photos lose their labels.
 
     Raises:
         LabelError: masks that cannot be used (see :class:`styleapp.data.mask_pairs.LabelledPhotos`), or classes that
             are not the network's.
         PictureError: a folder does not exist or holds no picture.
     """
-    pairs = LabelledPhotos(photos, masks, labels or known, merged)
+    pairs = LabelledPhotos(photos, masks, labels or known, merged, unlabelled_corners)
     if pairs.labels.names != known.names:
         theirs, ours = ", ".join(pairs.labels.names), ", ".join(known.names)
         raise LabelError(f"the masks have the classes {theirs}; the network knows {ours}")

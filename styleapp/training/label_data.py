@@ -24,6 +24,8 @@ class LabelData(pl.LightningDataModule):
         folder: with these four and the label set.
         labels: the label set's file in that folder, YAML or JSON.
         merged: classes that count as others, see :func:`styleapp.data.label_merging.merge_labels`.
+        unlabelled_corners: whether blank corners of photos lose their labels, see
+            :func:`styleapp.data.blank_corners.without_blank_corners`; also where pictures are scored.
         guessed: a further folder to train on, with ``images`` and ``labels``; there ``labels.yaml`` has the classes
             that are left, as ``styleapp segment`` writes them.
         crop: side of the training crops in pixels, a multiple of 8.
@@ -50,6 +52,7 @@ class LabelData(pl.LightningDataModule):
         folder: str,
         labels: str = "classes.json",
         merged: dict[str, str] | None = None,
+        unlabelled_corners: bool = False,
         guessed: str | None = None,
         crop: int = 128,
         smallest_side: int = 144,
@@ -68,6 +71,7 @@ class LabelData(pl.LightningDataModule):
             raise ValueError(f"crop must be a multiple of 8 and at least 32, got {crop}")
         self.crop = AlignedCropSampler(crop, (smallest_side, largest_side))
         self.folder, self.label_file, self.merged = Path(folder), labels, merged
+        self.unlabelled_corners = unlabelled_corners
         self.guessed = None if guessed is None else Path(guessed)
         self.batch_size, self.steps_per_epoch = batch_size, steps_per_epoch
         self.evenness, self.seed, self.workers = evenness, seed, workers
@@ -95,7 +99,7 @@ class LabelData(pl.LightningDataModule):
 
     def _photos(self, part: str) -> LabelledPhotos:
         folder = self.folder / part
-        return LabelledPhotos(folder / "images", folder / "labels", self.of_files, self.merged)
+        return LabelledPhotos(folder / "images", folder / "labels", self.of_files, self.merged, self.unlabelled_corners)
 
 
 def labels_of_run(trainer: pl.Trainer, num_labels: int) -> LabelSet:
@@ -112,11 +116,16 @@ def labels_of_run(trainer: pl.Trainer, num_labels: int) -> LabelSet:
 
 
 def label_record(trainer: pl.Trainer, num_labels: int) -> dict[str, Any]:
-    """What a network's record keeps of the masks: the label set, and which classes of the files count as others.
+    """What a network's record keeps of the masks: the label set, which classes of the files count as others, and
+    whether blank corners had labels.
 
     Raises:
         LabelError: see :func:`labels_of_run`.
     """
     data: LabelData = trainer.datamodule  # type: ignore[attr-defined]
-    merged = {"merged": dict(data.merged)} if data.merged else {}
-    return {"labels": labels_of_run(trainer, num_labels).record(), **merged}
+    record: dict[str, Any] = {"labels": labels_of_run(trainer, num_labels).record()}
+    if data.merged:
+        record["merged"] = dict(data.merged)
+    if data.unlabelled_corners:
+        record["unlabelled_corners"] = True
+    return record

@@ -130,6 +130,25 @@ def test_scored_masks_are_shrunk_to_labels(options: dict[str, Any]) -> None:
 MERGED = {"house": "sky"}
 
 
+def test_blank_corners_without_labels(options: dict[str, Any], own_folder: Path) -> None:
+    """In crops and in what is scored, and told in the record."""
+    for part in ("train", "val"):
+        for path in (own_folder / part / "images").iterdir():
+            photo = Image.open(path).convert("RGB")
+            photo.paste((0, 0, 0), (0, 0, photo.width // 2, photo.height // 2))
+            photo.save(path)
+    options = {**options, "folder": str(own_folder)}
+    plain, cleared = _set_up(options), _set_up({**options, "unlabelled_corners": True})
+    assert label_record(SimpleNamespace(datamodule=cleared), 3)["unlabelled_corners"] is True  # type: ignore[arg-type]
+    assert "unlabelled_corners" not in label_record(SimpleNamespace(datamodule=plain), 3)  # type: ignore[arg-type]
+    for part in ("training", "scoring"):
+        pairs = [(getattr(plain, part)[index], getattr(cleared, part)[index]) for index in range(3)]
+        assert all(torch.equal(one.photo, other.photo) for one, other in pairs)
+        lost = [(one.mask != other.mask) for one, other in pairs]
+        assert all(bool((other.mask[where] == IGNORED).all()) for (_, other), where in zip(pairs, lost, strict=True))
+        assert any(where.any() for where in lost)
+
+
 def test_merged_classes(options: dict[str, Any]) -> None:
     plain, merged = _set_up(options), _set_up({**options, "merged": MERGED})
     assert merged.labels.names == ("sky", "tree")

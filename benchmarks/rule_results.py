@@ -1,4 +1,4 @@
-"""What runs with and without a rule say together: cost, losses after equal steps and equal time, and a table of both."""
+"""What runs with and without a rule say together: cost, losses after equal steps and equal time, and a table."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ __all__ = ["Row", "cost", "curve_ends", "loss_at", "markdown", "row", "tidy", "w
 
 MARK = "<!-- measured by benchmarks/training_rules.py -->"
 HEADS = (
-    "rule", "network", "cost of a step", "start", "plain, equal steps", "plain, equal time", "with the rule", "its curve"
+    "rule", "network", "cost of a step", "start", "plain, equal steps", "plain, equal time", "with the rule", "curve",
 )  # fmt: skip
 
 
@@ -68,11 +68,9 @@ def curve_ends(curves: Mapping[str, Sequence[float]], name: str, count: int = 10
     raise ValueError(f"the run logged no curve {name!r}, only {', '.join(curves) or 'nothing'}")
 
 
-def row(
-    rule: str, training: str, bound: float, curve: str, plain: Sequence[Record], ruled: Sequence[Record]
-) -> Row:
+def row(rule: str, training: str, bound: float, curve: str, plain: Sequence[Record], ruled: Sequence[Record]) -> Row:
     """A line of the table, from a plain run and one with the rule for each seed."""
-    found = median(cost(one.blocks, other.blocks) for one, other in zip(plain, ruled, strict=True))
+    found = median(cost(one.blocks[other.waited :], other.blocks) for one, other in zip(plain, ruled, strict=True))
     ends = [curve_ends(one.curves, curve) for one in ruled]
     longer = [loss_at(one.steps, one.losses, found * other.steps[-1]) for one, other in zip(plain, ruled, strict=True)]
     reached = [value for value in longer if value is not None]

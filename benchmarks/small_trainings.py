@@ -46,7 +46,7 @@ class Places(NamedTuple):
     cache: Path
 
 
-def prepared(photos: Path, styles: Path, facades: Path, folder: Path, count: int = 200) -> Places:
+def prepared(photos: Path, styles: Path, facades: Path, folder: Path, count: int = 120) -> Places:
     """Copies the first ``count`` photos and four styles into a folder: all are encoded before training begins."""
     few, four = folder / "photos", folder / "styles"
     _copied(PictureFolder(photos, "train").paths[:count], few)
@@ -123,7 +123,14 @@ def facades(places: Places, seed: int, plain_norms: bool = False) -> Training:
         network: SpadeGenerator = ConcatenatedGenerator(CLASSES, STAGES, (16, 32, 48), 16, STYLE_WIDTHS)
     else:
         network = SpadeGenerator(CLASSES, STAGES, hidden=16, latent=16, style_planes=4, style_widths=STYLE_WIDTHS)
-    module = MeasuredFacades(network, MultiScaleDiscriminator(CLASSES), kl_free=8.0, constant_share=1.0, generator_rate=1e-3, discriminator_rate=2e-3)
+    module = MeasuredFacades(
+        network,
+        MultiScaleDiscriminator(CLASSES),
+        kl_free=8.0,
+        constant_share=1.0,
+        generator_rate=1e-3,
+        discriminator_rate=2e-3,
+    )
     data = LabelData(
         str(places.facades), crop=64, smallest_side=72, largest_side=96, batch_size=2, steps_per_epoch=EPOCH,
         seed=seed, score_photos=8, score_size=64,

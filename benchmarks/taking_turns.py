@@ -5,7 +5,6 @@ Another program on the machine is slow for whoever has the turn; over many round
 
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,13 +24,15 @@ class Record:
         blocks: CPU seconds a step, one number a turn.
         validations: CPU seconds of each.
         curves: by its name, what a rule logged after each step.
+        waited: turns that went by before it began.
     """
 
     steps: list[int] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     blocks: list[float] = field(default_factory=list)
     validations: list[float] = field(default_factory=list)
-    curves: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    curves: dict[str, list[float]] = field(default_factory=dict)
+    waited: int = 0
 
 
 class InTurns:
@@ -103,7 +104,7 @@ class Meter(pl.Callback):
         self.step += 1
         for name, value in trainer.callback_metrics.items():
             if self.title and name.partition("/")[0] in (self.title, f"{self.title}_discriminator"):
-                self.record.curves[name].append(float(value))
+                self.record.curves.setdefault(name, []).append(float(value))
         if self.step % self.block == 0:
             self.record.blocks.append(self._spent / self.block)
             self._spent = 0.0

@@ -1,7 +1,7 @@
 """What each training rule costs, and what it gives: ``python -m benchmarks.training_rules``.
 
-Every rule trains beside the plain run of the same network, optimizer, seed and samples. The two take turns of a few
-steps in one process, on one thread, and their CPU time is compared turn by turn, so that a busy machine does not matter.
+Every rule trains beside the plain run of the same network, optimizer, seed and samples. The two take turns of two
+steps in one process, on one thread, and their CPU time is compared turn by turn, so that a busy machine matters less.
 The plain run goes on longer, so that its loss is known after equal time, too. Rates are constant after ten steps.
 """
 
@@ -12,7 +12,9 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,21 +36,23 @@ HORIZON = 50
 """How many times as many steps the schedules are told of: rates hardly fall, so that no run is at an advantage."""
 PLAIN = "plain"
 CRITIC = {"part": "discriminator"}
-LOG = "decay.safetensors"
+LOG, LOGGED = "decay.safetensors", "DecayLog: λ = 5"
 
 
 class Case(NamedTuple):
     """A rule in one form.
 
     Attributes:
-        rule: makes it, from a folder that all runs of a seed share.
+        rule: makes it, from a folder that all runs of a group and seed share.
         curve: what shows that it acts.
         bound: what a step may cost, in plain steps.
+        after: the rule whose run must have ended, because this one reads what it wrote.
     """
 
     rule: Callable[[Path], TrainingRule]
     curve: str
     bound: float = 1.1
+    after: str | None = None
 
 
 class Group(NamedTuple):
@@ -70,20 +74,16 @@ GROUPS = {
         named_styles,
         2.2,
         {
-            "SharpnessAware: all, ρ = 0.05 (SAM)": Case(
-                lambda _: rules.SharpnessAware(0.05, "all"), "rise", 2.1
-            ),
+            "SharpnessAware: all, ρ = 0.05 (SAM)": Case(lambda _: rules.SharpnessAware(0.05, "all"), "rise", 2.1),
             "SharpnessAware: norms, ρ = 0.5 (SAM-ON)": Case(lambda _: rules.SharpnessAware(0.5), "rise", 2.1),
             "SharpnessAware: norms, adaptive, ρ = 1": Case(
                 lambda _: rules.SharpnessAware(1.0, adaptive=True), "rise", 2.1
             ),
-            "DecayLog: λ = 5": Case(lambda folder: rules.DecayLog(str(folder / LOG), decay=5.0), "norm"),
+            LOGGED: Case(lambda folder: rules.DecayLog(str(folder / LOG), decay=5.0), "norm"),
+            "DecayRateCorrection: exact": Case(
+                lambda folder: rules.DecayRateCorrection(str(folder / LOG)), "norm", after=LOGGED
+            ),
         },
-    ),
-    "named styles again": Group(
-        named_styles,
-        1.2,
-        {"DecayRateCorrection: exact": Case(lambda folder: rules.DecayRateCorrection(str(folder / LOG)), "norm")},
     ),
     "named styles, no norms": Group(
         partial(named_styles, normalizer="none"),
@@ -116,9 +116,7 @@ GROUPS = {
             "SharpnessAware: all, ρ = 0.05 (SAM)": Case(
                 lambda _: rules.SharpnessAware(0.05, "all", **CRITIC), "rise", 2.1
             ),
-            "BatchNormPreconditioning": Case(
-                lambda _: rules.BatchNormPreconditioning(**CRITIC), "gradient_ratio", 1.3
-            ),
+            "BatchNormPreconditioning": Case(lambda _: rules.BatchNormPreconditioning(**CRITIC), "gradient_ratio", 1.3),
             "MimicNorm": Case(lambda _: rules.MimicNorm(**CRITIC), "largest_mean"),
             "MimicNorm: last_norm": Case(lambda _: rules.MimicNorm(last_norm=True, **CRITIC), "largest_mean"),
             "RevisitedBatchNorm: input_norm": Case(
@@ -138,18 +136,21 @@ def run_group(group: Group, places: Places, seed: int, steps: int, folder: Path)
     """
     longer = EPOCH * round(steps * group.longer / EPOCH)
     records: dict[str, Record] = {}
+    players: dict[str, InTurns] = {}
 
-    def player(name: str, make: Callable[[Path], TrainingRule] | None) -> InTurns:
-        def work(turn: InTurns) -> None:
-            rule = make(folder) if make else None
-            title = type(rule).title if rule else ""
-            meter = Meter(steps if rule else longer, BLOCK, title, turn.give_back)
-            records[name] = meter.record
-            _fit(*group.training(places, seed), [*([rule] if rule else []), meter], HORIZON * steps)
+    def work(turn: InTurns, name: str) -> None:
+        case, waited = group.cases.get(name), 0
+        while case and case.after and not players[case.after].done:
+            waited += 1
+            turn.give_back()
+        rule = case.rule(folder) if case else None
+        meter = Meter(steps if rule else longer, BLOCK, type(rule).title if rule else "", turn.give_back)
+        records[name], meter.record.waited = meter.record, waited
+        _fit(*group.training(places, seed), [*([rule] if rule else []), meter], HORIZON * steps)
 
-        return InTurns(work)
-
-    in_rounds({PLAIN: player(PLAIN, None), **{name: player(name, case.rule) for name, case in group.cases.items()}})
+    for name in (PLAIN, *group.cases):
+        players[name] = InTurns(partial(work, name=name))
+    in_rounds(players)
     return records
 
 
@@ -162,47 +163,61 @@ def _fit(module: pl.LightningModule, data: pl.LightningDataModule, callbacks: li
     trainer.fit(module, datamodule=data)
 
 
-def rows_of(name: str, group: Group, seeds: Sequence[dict[str, Record]]) -> list[Row]:
+def rows_of(name: str, seeds: Sequence[dict[str, Record]]) -> list[Row]:
     """A line for each rule of a group, from what was measured with each seed."""
     plain = [records[PLAIN] for records in seeds]
     return [
         row(rule, name, case.bound, case.curve, plain, [records[rule] for records in seeds])
-        for rule, case in group.cases.items()
+        for rule, case in GROUPS[name].cases.items()
     ]
 
 
-def measure(arguments: argparse.Namespace, folder: Path) -> tuple[list[Row], list[tuple[str, str, int, str, int, float]]]:
-    """All groups with all seeds: the lines of the table, and every number."""
+def measured(name: str, places: Places, seeds: Sequence[int], steps: int, folder: Path) -> list[dict[str, Record]]:
+    """One group with all seeds, on one thread."""
+    torch.set_num_threads(1)
+    warnings.filterwarnings("ignore", category=UserWarning, module="pytorch_lightning")
+    found = []
+    for seed in seeds:
+        own = folder / name / str(seed)
+        own.mkdir(parents=True)
+        found.append(run_group(GROUPS[name], places._replace(cache=own), seed, steps, own))
+    return found
+
+
+def measure(
+    arguments: argparse.Namespace, folder: Path
+) -> tuple[list[Row], list[tuple[str, str, int, str, int, float]]]:
+    """All groups with all seeds, several groups at a time: the lines of the table, and every number."""
     places = prepared(arguments.photos, arguments.styles, arguments.facades, folder)
     rows, numbers = [], []
-    for name, group in GROUPS.items():
-        seeds = []
-        for seed in arguments.seeds:
-            shared = folder / str(seed)
-            shared.mkdir(exist_ok=True)
-            seeds.append(run_group(group, places, seed, arguments.steps, shared))
-            for rule, record in seeds[-1].items():
-                numbers += tidy(name, rule, seed, record)
-        found = rows_of(name, group, seeds)
-        rows += found
-        print(markdown(found).partition("\n")[2].partition("\n")[2], flush=True)
+    with ProcessPoolExecutor(arguments.jobs, get_context("spawn")) as pool:
+        jobs = {name: pool.submit(measured, name, places, arguments.seeds, arguments.steps, folder) for name in GROUPS}
+        for name, job in jobs.items():
+            found = rows_of(name, job.result())
+            print(markdown(found).split("\n", 2)[2], flush=True)
+            rows += found
+            for seed, records in zip(arguments.seeds, job.result(), strict=True):
+                numbers += [line for rule, record in records.items() for line in tidy(name, rule, seed, record)]
     return rows, numbers
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=Path, default=Path("../shared/data/content"), help="folder of photos")
-    parser.add_argument("--styles", type=Path, default=Path("../shared/data/named_styles"), help="the first four are used")
+    parser.add_argument(
+        "--styles", type=Path, default=Path("../shared/data/named_styles"), help="the first four are used"
+    )
     parser.add_argument("--facades", type=Path, default=Path("../shared/data/facades"), help="photos and label maps")
-    parser.add_argument("--steps", type=int, default=120, help=f"of each run, a multiple of {EPOCH} (default %(default)s)")
+    parser.add_argument(
+        "--steps", type=int, default=60, help=f"of each run, a multiple of {EPOCH} (default %(default)s)"
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="SEED")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (default %(default)s)")
     parser.add_argument("--csv", type=Path, default=Path("runs/training-rules.csv"), help="for every number")
     parser.add_argument("--write", action="store_true", help=f"put the table into {PAGE}")
     arguments = parser.parse_args()
     if arguments.steps < 1 or arguments.steps % EPOCH:
         parser.error(f"--steps must be a multiple of {EPOCH}, got {arguments.steps}")
-    torch.set_num_threads(1)
-    warnings.filterwarnings("ignore", category=UserWarning, module="pytorch_lightning")
     with tempfile.TemporaryDirectory() as folder:
         rows, numbers = measure(arguments, Path(folder))
     text = io.StringIO()

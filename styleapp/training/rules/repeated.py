@@ -1,22 +1,28 @@
 """The second forward pass of memorized batch normalization, after each step of any training module."""
 
+from contextlib import suppress
 from typing import Any, ClassVar
 
 import pytorch_lightning as pl
-from torch import Tensor
+from torch import Tensor, nn
 
 from styleapp.norms.memory import MemorizedBatchNormalizer, SecondForward, second_forward
-from styleapp.training.rules.base import Part, TrainingRule, mean_of, silent
+from styleapp.training.rules.base import Part, TrainingRule, in_second_pass, mean_of, silent
 
 __all__ = ["RepeatedForward"]
+
+
+class Complete(Exception):
+    """All memories hold the batch again; what would follow has nothing to do with them."""
 
 
 class RepeatedForward(TrainingRule):
     """After each step the last batch passes once more, so that the memory holds statistics of the changed weights.
 
     Guo et al., *Double Forward Propagation for Memorized Batch Normalization*, AAAI 2018. For networks with the
-    normalizer ``memorized_batch``. Costs a forward pass a step: with automatic optimization that of the losses, with
-    manual optimization that of the part alone (:class:`styleapp.norms.memory.SecondForward`).
+    normalizer ``memorized_batch``. Costs a forward pass a step: with automatic optimization that of a training step as
+    far as the last memory, so that losses are not computed again; with manual optimization that of the part
+    (:class:`styleapp.norms.memory.SecondForward`).
 
     Args:
         part: see :class:`TrainingRule`.
@@ -35,6 +41,7 @@ class RepeatedForward(TrainingRule):
         self.layers: list[MemorizedBatchNormalizer] = []
         self.before: list[Tensor] = []
         self.batch: tuple[Any, int] | None = None
+        self.calls = 0
         self.again: SecondForward | None = None
 
     def check(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
@@ -47,6 +54,8 @@ class RepeatedForward(TrainingRule):
             self.again = SecondForward(self.target, self.optimizer)
             # Hooks run in the order in which they came: this one sees the memory after the repetition.
             self.handles.append(self.optimizer.register_step_post_hook(lambda *_: self._compare()))
+        else:
+            self.handles += [layer.register_forward_hook(self._count) for layer in self.layers]
 
     def release(self, module: pl.LightningModule) -> None:
         super().release(module)
@@ -58,7 +67,7 @@ class RepeatedForward(TrainingRule):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         super().on_train_batch_start(trainer, pl_module, batch, batch_idx)
-        self.batch = (batch, batch_idx)
+        self.batch, self.calls = (batch, batch_idx), 0
 
     def after_step(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self.before = [layer.memory_mean.clone() for layer in self.layers]
@@ -66,8 +75,20 @@ class RepeatedForward(TrainingRule):
             return
         (batch, batch_idx), self.batch = self.batch, None
         with second_forward(self.target), silent(module), trainer.precision_plugin.train_step_context():
-            module.training_step(batch, batch_idx)
+            with suppress(Complete):
+                module.training_step(batch, batch_idx)
         self._compare()
+
+    def _count(self, layer: nn.Module, *_: Any) -> None:
+        """A hook that counts the calls of all memories, and ends the repetition when it has had as many."""
+        if not layer.training or in_second_pass():
+            return
+        if not layer.again:
+            self.calls += 1
+            return
+        self.calls -= 1
+        if self.calls == 0:
+            raise Complete
 
     def _compare(self) -> None:
         """By how much the remembered means moved, in deviations."""

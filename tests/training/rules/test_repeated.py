@@ -50,6 +50,35 @@ def test_same_as_by_hand(tiny: Make, fit: Fit, samples: TensorDataset) -> None:
     assert not torch.allclose(plain.network.conv.weight, module.network.conv.weight, rtol=1e-6, atol=0)
 
 
+@pytest.mark.parametrize("accumulated", [1, 2])
+def test_what_lies_behind_the_memory_is_not_computed_again(accumulated: int, tiny: Make, fit: Fit) -> None:
+    module, calls = tiny("memorized_batch"), {"conv": 0, "norm_conv": 0}
+
+    def counted(name: str) -> None:
+        module.network.get_submodule(name).register_forward_hook(lambda *_: calls.update({name: calls[name] + 1}))
+
+    counted("conv"), counted("norm_conv")
+    fit(module, RepeatedForward(), steps=2, batch_size=3, accumulate_grad_batches=accumulated)
+    assert calls == {"conv": 2 * accumulated + 2, "norm_conv": 2 * accumulated}
+
+
+def test_every_call_of_a_memory_is_repeated(tiny: Make, fit: Fit, samples: TensorDataset) -> None:
+    """Of a module that calls its network twice in a step, the newest slot has the second call, with changed weights."""
+    module = tiny("memorized_batch", norm={"batches": 2})
+    plain = module.training_step
+
+    def training_step(batch: Any, batch_idx: int) -> Any:
+        return plain(batch, batch_idx) + plain([batch[0] + 1, batch[1]], batch_idx)
+
+    vars(module)["training_step"] = training_step
+    fit(module, RepeatedForward(), steps=1)
+    layer = module.network.act.normalizer
+    assert int(layer.num_batches_tracked) == 2
+    with torch.no_grad():
+        features = module.network.conv(samples.tensors[0][:4] + 1)
+    torch.testing.assert_close(layer.memory_mean[1], features.mean((0, 2, 3)))
+
+
 def test_second_pass_is_not_logged(tiny: Make, fit: Fit) -> None:
     losses = []
     for rules in ([], [RepeatedForward()]):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from styleapp.lab.grid import Cell, Grid
     from styleapp.lab.grid_run import CellResult
 
-DESCRIPTION = """Train the cells of a grid: the same recipe, once for each choice of normalizer, batch size and the like.
+DESCRIPTION = """Train the cells of a grid: one recipe, once for each choice of normalizer, batch size and the like.
 
 Each cell is a process of its own (`python train.py fit`). What is done is skipped, an interrupted cell goes on from its
 last checkpoint, and several of these commands may run side by side: each takes the cells that no other is training.
@@ -39,7 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--runs", default="runs/ablation", metavar="FOLDER", help="where cells are trained (default: runs/ablation)"
     )
     parser.add_argument(
-        "--results", metavar="FOLDER", help="for --collect: where tables and networks go (default: with the checkpoints)"
+        "--results",
+        metavar="FOLDER",
+        help="for --collect: where tables and networks go (default: checkpoints/ablation)",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
 

@@ -36,6 +36,10 @@ FIXED = ("seed", "steps", "samples", "loss", "seconds", "processor_seconds", "de
 """Columns of the table of results; the axes stand before them, the scores behind."""
 
 
+WORDS = ("device", "commit", "problem")
+"""Those of them that hold no numbers."""
+
+
 @dataclass(frozen=True)
 class Collected:
     """What :func:`collect` wrote: the two tables, the networks, and the names of cells that are not done."""
@@ -164,7 +168,7 @@ def read_rows(table: str | Path) -> tuple[Row, ...]:
 def _row(line: Mapping[str, str]) -> Row:
     names = list(line)
     axes = names[: names.index("seed")]
-    rest = [name for name in names[len(axes) + 1 :] if name not in ("device", "commit", "problem") and line[name]]
+    rest = [name for name in names[len(axes) + 1 :] if name not in WORDS and line[name]]
     numbers = {name: float(line[name]) for name in rest}
     return Row({axis: line[axis] for axis in axes}, int(line["seed"]), numbers, line.get("problem", ""))
 

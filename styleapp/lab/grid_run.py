@@ -184,9 +184,7 @@ def _process(command: Sequence[str], log: Path) -> int:
 # Results
 
 
-def _judged(
-    grid: Grid, cell: Cell, folder: Path, recipe: Mapping[str, Any], saved: Mapping[str, Any]
-) -> CellResult:
+def _judged(grid: Grid, cell: Cell, folder: Path, recipe: Mapping[str, Any], saved: Mapping[str, Any]) -> CellResult:
     record = saved["callbacks"]["TrainingRecord"]
     steps, facts = saved["global_step"], record["facts"]
     scores, problem = _scored(grid, folder, recipe, saved)

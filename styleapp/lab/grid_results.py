@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +22,10 @@ __all__ = [
     "bands",
     "collect",
     "curves_to_csv",
-    "mean_of",
     "read_rows",
     "results_folder",
     "results_to_csv",
+    "summarized",
 ]
 
 LARGEST = 6_000_000
@@ -135,7 +136,7 @@ class Row:
 
     Attributes:
         choices: on each axis.
-        numbers: all other columns that hold a number in this line: scores, ``loss``, ``seconds``, ``steps``.
+        numbers: all other columns that hold a finite number in this line: scores, ``loss``, ``seconds``, ``steps``.
         problem: why there are no scores; empty where there are, and in curves.
     """
 
@@ -150,7 +151,9 @@ class Row:
 
 
 def read_rows(table: str | Path) -> tuple[Row, ...]:
-    """The lines of a table that :func:`collect` wrote, of either kind.
+    """The lines of a table that :func:`collect` wrote, of either kind, or of ``styleapp probe … --csv``.
+
+    What stands before the column ``seed`` are choices; the others are numbers, but for :data:`WORDS`.
 
     Raises:
         ValueError: it cannot be read, or is no such table.
@@ -169,7 +172,7 @@ def _row(line: Mapping[str, str]) -> Row:
     names = list(line)
     axes = names[: names.index("seed")]
     rest = [name for name in names[len(axes) + 1 :] if name not in WORDS and line[name]]
-    numbers = {name: float(line[name]) for name in rest}
+    numbers = {name: value for name in rest if math.isfinite(value := float(line[name]))}
     return Row({axis: line[axis] for axis in axes}, int(line["seed"]), numbers, line.get("problem", ""))
 
 
@@ -185,15 +188,20 @@ class Mean:
     seeds: int
 
     def __str__(self) -> str:
-        spread = f" ± {self.deviation:.3f}" if self.seeds > 1 else ""
-        return f"{self.value:.3f}{spread}"
+        """To three digits, as ``0.0812 ± 0.0031``; the deviation to the same place."""
+        size = math.floor(math.log10(abs(self.value))) if self.value else 0
+        decimals = min(max(2 - size, 0), 5)
+        spread = f" ± {self.deviation:.{decimals}f}" if self.seeds > 1 else ""
+        return f"{self.value:.{decimals}f}{spread}"
 
 
-def mean_of(rows: Iterable[Row], number: str, **choices: str) -> Mean | None:
-    """Over the rows with these choices; ``None`` where none of them has the number."""
-    chosen = (row for row in rows if choices.items() <= row.choices.items())
-    values = [row.numbers[number] for row in chosen if number in row.numbers]
-    return _mean(values) if values else None
+def summarized(rows: Iterable[Row], number: str) -> Mean | None:
+    """Of each seed the mean over its rows, then over seeds; ``None`` where no row has the number."""
+    by_seed: dict[int, list[float]] = {}
+    for row in rows:
+        if number in row.numbers:
+            by_seed.setdefault(row.seed, []).append(row.numbers[number])
+    return _mean([fmean(values) for values in by_seed.values()]) if by_seed else None
 
 
 def _mean(values: Sequence[float]) -> Mean:

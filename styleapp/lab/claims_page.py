@@ -11,14 +11,14 @@ __all__ = ["claims_page", "findings"]
 
 HEAD = """# What the papers claim, and what we measured
 
-Written by `styleapp ablate claims` (`make ablations`) from the tables in `checkpoints/ablation/`; do not edit. Those come from
-`styleapp ablate train --grid … --collect` ([cluster.md](cluster.md)) and from `styleapp probe … --csv`.
+Written by `styleapp ablate claims` (`make ablations`) from the tables in `checkpoints/ablation/`; do not edit. They
+come from `styleapp ablate train --grid … --collect` ([cluster.md](cluster.md)) and from `styleapp probe … --csv`.
 
-Figures are means over seeds ± the deviation over them (n − 1). Lower is better, but for accuracies. The networks are small and trained for
-minutes: what a paper found with ResNet-50 on ImageNet need not show here.
+Figures are means over seeds ± the deviation over them (n − 1). Lower is better, but for accuracies. The networks are
+small and trained for minutes: what a paper found with ResNet-50 on ImageNet need not show here.
 
-* **confirmed**: the difference is as claimed, and larger than both deviations together; where sameness is claimed, the figures differ by no
-  more than a tenth or than both deviations.
+* **confirmed**: the difference is as claimed, and larger than both deviations together; where sameness is claimed, the
+  figures differ by no more than a tenth or than both deviations.
 * **not at this scale**: the difference is within the deviations.
 * **contradicted**: it is the other way round, and larger than both deviations; or there is one where none should be.
 * **open**: not measured yet, with too few seeds, or it cannot be.
@@ -26,10 +26,10 @@ minutes: what a paper found with ResNet-50 on ImageNet need not show here.
 Where a claim compares cells of two grids, the command trains those that its own row adds; the others belong to
 `configs/ablation/grids/first.yaml`.
 
-How a cell is trained: `configs/ablation/` has the recipes, from the same seeds, on the same samples. Scored is an average of the weights of the last
-steps, in half precision. Running statistics are those of exactly these weights, collected anew from 16 training batches
-(`PreciseStatistics`): so a batch norm is not punished for averages of older weights, and what is left is the difference between training and
-evaluation that belongs to it.
+How a cell is trained: `configs/ablation/` has the recipes; all cells have the same seeds and samples. Scored is an
+average of the weights of the last steps, in half precision. Running statistics are those of exactly these weights,
+collected anew from 16 training batches (`PreciseStatistics`): a batch norm does not pay for averages of older weights,
+and what is left is the difference between training and evaluation that belongs to it.
 
 | system | the paper's claim | our experiment | measured | verdict | to repeat |
 | --- | --- | --- | --- | --- | --- |

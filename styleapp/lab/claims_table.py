@@ -283,7 +283,7 @@ RULES = (
     ),
     Claim(
         "bn_preconditioning",
-        "Preconditioned gradients train a network without normalization as batch normalization does (Lange et al. 2022).",
+        "Preconditioned gradients train a network without normalization better (Lange et al. 2022).",
         "named styles, 300 steps, no normalizer",
         _grid(FURTHER, "bn_preconditioning--*"),
         ordered(STYLE, _further("bn_preconditioning"), _first("none", "none")),

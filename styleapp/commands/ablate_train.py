@@ -93,7 +93,7 @@ def _train(arguments: argparse.Namespace, grid: "Grid", cells: tuple["Cell", ...
             if one.result is not None:
                 print(f"{one.cell.name}: {_said(one.result)}{'' if one.new else ' (was done)'}")
     print_notes(left)
-    return 1 if left else 0
+    return 1 if any(one.reason and not one.elsewhere for one in outcomes) else 0
 
 
 @contextmanager

@@ -169,6 +169,8 @@ def read_rows(table: str | Path) -> tuple[Row, ...]:
 
 
 def _row(line: Mapping[str, str]) -> Row:
+    if None in line or None in line.values():
+        raise ValueError("its lines have different lengths")
     names = list(line)
     axes = names[: names.index("seed")]
     rest = [name for name in names[len(axes) + 1 :] if name not in WORDS and line[name]]

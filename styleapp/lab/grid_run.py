@@ -61,12 +61,18 @@ class CellResult:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What happened to a cell: its result, or why there is none yet; ``new`` where it was trained now."""
+    """What happened to a cell.
+
+    Attributes:
+        result: where it is done; ``new`` where it was trained now.
+        reason: why it is not done, in words; it did not fail where it is ``elsewhere``, trained by another process.
+    """
 
     cell: Cell
     result: CellResult | None = None
     new: bool = False
     reason: str = ""
+    elsewhere: bool = False
 
 
 def folder_of(runs: str | Path, grid: Grid, cell: Cell) -> Path:
@@ -116,24 +122,25 @@ def _run(grid: Grid, cell: Cell, folder: Path) -> Outcome:
             done = result_of(folder.parents[1], grid, cell)
             if done is not None:
                 return Outcome(cell, done)
-            recipe = _require_same(grid, cell, folder)
+            _require_same(grid, cell, folder)
+            recipe = grid.recipe_of(cell, folder)
+            write_whole(folder / RECIPE, yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True).encode())
             saved = _trained(folder, recipe)
             result = _judged(grid, cell, folder, recipe, saved)
             write_whole(folder / RESULT, (json.dumps(asdict(result), indent=1, allow_nan=False) + "\n").encode())
             return Outcome(cell, result, new=True)
     except Timeout:
-        return Outcome(cell, reason=f"{cell.name} is being trained by another process")
+        return Outcome(cell, reason=f"{cell.name} is being trained by another process", elsewhere=True)
 
 
-def _require_same(grid: Grid, cell: Cell, folder: Path) -> dict[str, Any]:
-    """The recipe of a cell, which is written into its folder; what lies there must not be of another."""
-    recipe = grid.recipe_of(cell, folder)
+def _require_same(grid: Grid, cell: Cell, folder: Path) -> None:
+    """What was begun in a folder must be this cell as the grid has it now; the folder may have been moved."""
     file = folder / RECIPE
     if not file.is_file():
-        write_whole(file, yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True).encode())
-    elif yaml.safe_load(file.read_text(encoding="utf-8")) != recipe:
+        return
+    begun = yaml.safe_load(file.read_text(encoding="utf-8"))
+    if begun != grid.recipe_of(cell, Path(begun["trainer"]["default_root_dir"])):
         raise ValueError(f"{folder} was begun with other settings than the grid has now: remove it, or name another")
-    return recipe
 
 
 # Training
@@ -208,7 +215,10 @@ def _scored(
     grid: Grid, folder: Path, recipe: Mapping[str, Any], saved: Mapping[str, Any]
 ) -> tuple[dict[str, float], str]:
     """Scores of the averaged weights as they are shipped, in half precision; or why there are none."""
-    if not all(bool(tensor.half().isfinite().all()) for tensor in saved["state_dict"].values()):
+    weights = [
+        one for name, one in saved["state_dict"].items() if name.startswith("network.") and one.is_floating_point()
+    ]
+    if not all(bool(one.half().isfinite().all()) for one in weights):
         return {}, "training diverged: there are weights that are not finite in half precision"
     scores = scores_of(export_run(folder / "checkpoints", folder / NETWORK), recipe, grid.scoring)
     broken = [name for name, value in scores.items() if not math.isfinite(value)]

@@ -74,6 +74,15 @@ def test_a_cell_that_fails_is_told_and_the_others_are_too(run: Any, trained: lis
     assert err == "styleapp: none--none--seed0: it failed\n"
 
 
+def test_a_cell_of_another_process_is_no_failure(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def cells(grid: Grid, chosen: Sequence[Cell], runs: str) -> list[Outcome]:
+        return [Outcome(cell, reason=f"{cell.name} is being trained", elsewhere=True) for cell in chosen]
+
+    monkeypatch.setattr(grid_run, "run_cells", cells)
+    status, out, err = run("train", "--grid", FIRST, "--only", "batch--none--seed0")
+    assert (status, out, err) == (0, "", "styleapp: batch--none--seed0 is being trained\n")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -64,7 +64,8 @@ def write_grid(photo_folder: Path, style_folder: Path, tmp_path_factory: pytest.
             **changes,
         }
         path = folder / "tiny.yaml"
-        path.write_text(yaml.safe_dump({key: value for key, value in grid.items() if value is not ...}))
+        stated = {key: value for key, value in grid.items() if value is not ...}
+        path.write_text(yaml.safe_dump(stated, sort_keys=False), encoding="utf-8")
         return path
 
     return write

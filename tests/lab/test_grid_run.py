@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -153,13 +154,19 @@ def test_other_settings_are_not_taken_for_the_same(grid: Grid, runs: Path, write
         collect(other, runs, tmp_path)
 
 
+def test_results_may_be_moved(grid: Grid, runs: Path, commands: Commands, tmp_path: Path) -> None:
+    shutil.copytree(runs, tmp_path / "elsewhere")
+    assert [one.new for one in run_cells(grid, grid.cells(), tmp_path / "elsewhere")] == [False, False]
+    assert collect(grid, tmp_path / "elsewhere", tmp_path / "results").missing == ()
+
+
 def test_a_cell_of_another_process_is_left_to_it(grid: Grid, commands: Commands, tmp_path: Path) -> None:
     (cell,) = chosen_cells(grid, "batch*")
     folder = folder_of(tmp_path, grid, cell)
     folder.mkdir(parents=True)
     with FileLock(folder / "lock"):
         (outcome,) = run_cells(grid, [cell], tmp_path)
-    assert outcome.reason == f"{cell.name} is being trained by another process"
+    assert outcome.reason == f"{cell.name} is being trained by another process" and outcome.elsewhere
     assert commands == []
 
 

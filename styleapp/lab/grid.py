@@ -24,12 +24,12 @@ class Cell:
     Attributes:
         choices: the name of the choice on each axis, in the grid's order.
         seed: of the first weights and of the samples.
-        options: what the choices set in the recipe, see :func:`set_option`.
+        options: what the choices set in the recipe, one after the other, see :func:`set_option`.
     """
 
     choices: Mapping[str, str]
     seed: int
-    options: Options
+    options: Sequence[tuple[str, Any]]
 
     @property
     def setting(self) -> str:
@@ -95,9 +95,7 @@ class Grid:
 
     def _cell(self, names: Sequence[str], seed: int) -> Cell:
         choices = dict(zip(self.axes, names, strict=True))
-        options: dict[str, Any] = {}
-        for axis, name in choices.items():
-            options |= self.axes[axis][name]
+        options = [option for axis, name in choices.items() for option in self.axes[axis][name].items()]
         return Cell(choices, seed, options)
 
     def recipe_of(self, cell: Cell, folder: Path) -> dict[str, Any]:
@@ -107,7 +105,7 @@ class Grid:
             ValueError: an option is not in the recipe.
         """
         recipe = deepcopy(dict(self.recipe))
-        for option, value in {**self.options, **cell.options}.items():
+        for option, value in (*self.options.items(), *cell.options):
             set_option(recipe, option, deepcopy(value))
         steps = recipe["trainer"]["max_steps"]
         own = {

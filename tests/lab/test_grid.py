@@ -64,6 +64,14 @@ def test_recipe_of_a_cell(write_grid: Write, tmp_path: Path) -> None:
     assert "callbacks" in grid.recipe["trainer"] and len(grid.recipe["trainer"]["callbacks"]) == len(kinds[0])
 
 
+def test_what_the_grid_and_two_axes_add_to_a_list_is_all_there(write_grid: Write, tmp_path: Path) -> None:
+    axes = {axis: {"one": {"trainer.callbacks+": {"class_path": f"x.{axis}"}}} for axis in ("A", "B")}
+    grid = read_grid(write_grid(options={"trainer.callbacks+": {"class_path": "x.All"}}, axes=axes, parts=...))
+    (cell,) = grid.cells()
+    added = grid.recipe_of(cell, tmp_path)["trainer"]["callbacks"][-3:]
+    assert [one["class_path"] for one in added] == ["x.All", "x.A", "x.B"]
+
+
 def _parsed(recipe: Mapping[str, Any], folder: Path) -> Any:
     class Parser(LightningCLI):
         def instantiate_classes(self) -> None: ...
@@ -83,7 +91,7 @@ def test_shipped_grid_is_read(path: Path) -> None:
     assert len(cells) == EXPECTED[path.stem]
     assert len({cell.name for cell in cells}) == len(cells)
     assert len(grid.seeds) >= 3
-    described = [str(sorted(cell.options.items(), key=str)) for cell in cells if cell.seed == 0]
+    described = [str(sorted(cell.options, key=str)) for cell in cells if cell.seed == 0]
     assert len(set(described)) == len(described)  # no two settings are the same training
 
 

@@ -17,6 +17,7 @@ COMMANDS = {
     "add-style": "teach a network a new style from one picture",
     "styles": "list, show, remove, export and import named styles",
     "evaluate": "score a checkpoint over two folders",
+    "ablate": "train networks with other normalizations, and compare",
     "benchmark": "seconds, memory and ratios on this machine",
     "check-data": "find the files that training would leave out",
     "export": "make a checkpoint file of a training run",

@@ -103,6 +103,7 @@ def test_imports_are_found_at_all() -> None:
         ("styleapp", ("torch", "gradio", "pytorch_lightning")),
         ("styleapp.pipelines.stylize", ("gradio", "pytorch_lightning", "lightning_fabric", "tensorboard")),
         ("styleapp.pipelines.synthesize", ("gradio", "pytorch_lightning", "lightning_fabric", "tensorboard")),
+        ("styleapp.lab.grid_run", ("gradio", "pytorch_lightning", "lightning_fabric")),
         ("styleapp.data.pictures", ("gradio", "pytorch_lightning", "torchvision")),
     ],
 )

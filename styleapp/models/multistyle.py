@@ -15,6 +15,7 @@ from styleapp.models.blocks import ReflectConv2d, beyond, faded
 from styleapp.models.cells import CELL, CHANNELS, folded, margined, trimmed, with_margin
 from styleapp.models.subpixel import picture_head
 from styleapp.norms import Code, NormLayer, blend_codes, build_norm, join_codes, split_code
+from styleapp.norms.weights import apply_weight_norm, weight_norm_name
 
 __all__ = ["MultiStyleNetwork", "NamedStylizer", "PaperMultiStyleNetwork"]
 
@@ -25,19 +26,26 @@ class NamedStylizer(nn.Module):
     Args:
         styles: names of the rows of the tables.
         normalizer: a name of :data:`styleapp.norms.NORMALIZERS`.
+        normalizer_options: of that normalizer, such as ``{"groups": 4}``.
 
     Raises:
-        ValueError: no name, or one twice.
+        ValueError: no name, or one twice; see also :func:`styleapp.norms.build_norm`.
     """
 
     stride: ClassVar[int] = CELL
     bytes_per_pixel: ClassVar[int]
 
-    def __init__(self, styles: Sequence[str], normalizer: str = "instance") -> None:
+    def __init__(
+        self,
+        styles: Sequence[str],
+        normalizer: str = "instance",
+        normalizer_options: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__()
         if not styles or len(set(styles)) != len(styles):
             raise ValueError(f"styles must be names, each once, got {list(styles)}")
         self.styles, self.normalizer = tuple(styles), normalizer
+        self.normalizer_options = dict(normalizer_options or {})
         self.learned: dict[str, Code] = {}
 
     @property
@@ -64,11 +72,13 @@ class NamedStylizer(nn.Module):
 
     def options(self) -> dict[str, Any]:
         """What is needed to build this network again."""
-        return {"styles": list(self.styles), "normalizer": self.normalizer}
+        options = {"normalizer_options": self.normalizer_options} if self.normalizer_options else {}
+        return {"styles": list(self.styles), "normalizer": self.normalizer, **options}
 
     def conditional_norm(self, width: int) -> NormLayer:
         """A norm with a row for each style."""
-        return build_norm(self.normalizer, width, modulator="styles", num_styles=len(self.styles))
+        options = self.normalizer_options
+        return build_norm(self.normalizer, width, modulator="styles", num_styles=len(self.styles), **options)
 
     @property
     def norms(self) -> list[NormLayer]:
@@ -141,27 +151,40 @@ class MultiStyleNetwork(NamedStylizer):
     """The fast one: a narrow trunk at a quarter of the resolution, with a head that cannot draw a grid.
 
     Args:
-        styles, normalizer: see :class:`NamedStylizer`.
+        styles, normalizer, normalizer_options: see :class:`NamedStylizer`.
         width: channels of the trunk.
         blocks: residual blocks.
+        weight_norm: of the convolutions that a norm follows, all but the head's; a name of
+            :data:`styleapp.norms.WEIGHT_NORMS`.
     """
 
     bytes_per_pixel = 250
 
-    def __init__(self, styles: Sequence[str], width: int = 32, blocks: int = 4, normalizer: str = "instance") -> None:
-        super().__init__(styles, normalizer)
+    def __init__(
+        self,
+        styles: Sequence[str],
+        width: int = 32,
+        blocks: int = 4,
+        normalizer: str = "instance",
+        normalizer_options: Mapping[str, Any] | None = None,
+        weight_norm: str = "none",
+    ) -> None:
+        super().__init__(styles, normalizer, normalizer_options)
         self.width = width
-        self.entry, self.entry_norm = ReflectConv2d(CHANNELS, width), self.conditional_norm(width)
+        convs = [ReflectConv2d(CHANNELS, width), *(ReflectConv2d(width, width) for _ in range(2 * blocks))]
+        for conv in convs:
+            apply_weight_norm(conv, weight_norm)
+        self.entry, self.entry_norm = convs[0], self.conditional_norm(width)
         self.blocks = nn.ModuleList(
-            ConditionalBlock(
-                [ReflectConv2d(width, width) for _ in range(2)], [self.conditional_norm(width) for _ in range(2)]
-            )
-            for _ in range(blocks)
+            ConditionalBlock(convs[index : index + 2], [self.conditional_norm(width) for _ in range(2)])
+            for index in range(1, 2 * blocks, 2)
         )
         self.head = picture_head(width, CELL)
 
     def options(self) -> dict[str, Any]:
-        return {**super().options(), "width": self.width, "blocks": len(self.blocks)}
+        weight_norm = weight_norm_name(self.entry)
+        options = {} if weight_norm == "none" else {"weight_norm": weight_norm}
+        return {**super().options(), "width": self.width, "blocks": len(self.blocks), **options}
 
     def paint(self, photo: Tensor, code: Code | Sequence[Code]) -> Tensor:
         codes = self.codes_in_order(with_margin(code, photo.shape[-2:]))
@@ -181,8 +204,13 @@ class PaperMultiStyleNetwork(NamedStylizer):
 
     bytes_per_pixel = 1500
 
-    def __init__(self, styles: Sequence[str], normalizer: str = "instance") -> None:
-        super().__init__(styles, normalizer)
+    def __init__(
+        self,
+        styles: Sequence[str],
+        normalizer: str = "instance",
+        normalizer_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(styles, normalizer, normalizer_options)
         self.down = self._convs(((3, 32, 9, 1), (32, 64, 3, 2), (64, 128, 3, 2)))
         self.down_norms = nn.ModuleList(self.conditional_norm(width) for width in (32, 64, 128))
         self.blocks = nn.ModuleList(

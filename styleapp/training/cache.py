@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
+from filelock import FileLock
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -107,11 +108,13 @@ def _written_once(
 ) -> Path:
     depends_on = {"settings": settings, "pictures": _listing(pictures)}
     folder = root / f"{kind}-{hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()[:16]}"
-    if not folder.is_dir():
-        partial = folder.with_suffix(".part")
-        partial.mkdir(parents=True, exist_ok=True)
-        write(partial)
-        partial.rename(folder)
+    root.mkdir(parents=True, exist_ok=True)
+    with FileLock(root / f"{folder.name}.lock"):  # runs that begin together: one encodes, the others wait for it
+        if not folder.is_dir():
+            partial = folder.with_suffix(".part")
+            partial.mkdir(exist_ok=True)
+            write(partial)
+            partial.rename(folder)
     return folder
 
 

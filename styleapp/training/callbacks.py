@@ -13,7 +13,7 @@ from torchvision.utils import make_grid
 
 from styleapp.data.mask_colours import paint_mask
 
-__all__ = ["LabelSampleGrid", "SampleGrid", "Throughput", "TrainingRecord"]
+__all__ = ["LabelSampleGrid", "LossCurve", "SampleGrid", "Throughput", "TrainingRecord"]
 
 
 class SampleGrid(pl.Callback):
@@ -81,16 +81,19 @@ class Throughput(pl.Callback):
 
 
 class TrainingRecord(pl.Callback):
-    """Keeps in the checkpoint what a model card needs: time, hardware, data, and the scores over the steps."""
+    """Keeps in the checkpoint what a model card needs: time, hardware, data, and the scores over the steps.
+
+    Beside the time on the clock it keeps the processor's, which other work on the machine disturbs less.
+    """
 
     def __init__(self) -> None:
-        self.seconds = 0.0
+        self.seconds, self.processor_seconds = 0.0, 0.0
         self.curve: list[dict[str, float]] = []
         self.facts: dict[str, Any] = {}
-        self._started = time.perf_counter()
+        self._started, self._worked = time.perf_counter(), time.process_time()
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        self._started = time.perf_counter()
+        self._started, self._worked = time.perf_counter(), time.process_time()
         data = trainer.datamodule.hparams if hasattr(trainer, "datamodule") else {}
         self.facts = {
             **{name: Path(str(data[name])).name for name in ("photos", "styles", "folder") if name in data},
@@ -113,11 +116,56 @@ class TrainingRecord(pl.Callback):
             self.curve.append({"step": trainer.global_step, **scores})
 
     def state_dict(self) -> dict[str, Any]:
-        seconds = self.seconds + time.perf_counter() - self._started
-        return {"seconds": seconds, "curve": list(self.curve), "facts": dict(self.facts)}
+        return {
+            "seconds": self.seconds + time.perf_counter() - self._started,
+            "processor_seconds": self.processor_seconds + time.process_time() - self._worked,
+            "curve": list(self.curve),
+            "facts": dict(self.facts),
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.seconds, self.curve = state_dict["seconds"], state_dict["curve"]
+        self.processor_seconds = state_dict.get("processor_seconds", 0.0)  # older checkpoints have none
+
+
+class LossCurve(pl.Callback):
+    """Keeps the training losses in the checkpoint, each as means over so many steps.
+
+    A curve of the logger would do, but for two things: a resumed run begins a new one, and it lies in another file than
+    the weights that belong to it.
+
+    Args:
+        every: steps of a mean.
+
+    Attributes:
+        points: the means by name, with the number of the last step of each under ``step``; a mean over steps that
+            diverged is not finite.
+
+    Raises:
+        ValueError: ``every`` is below 1.
+    """
+
+    def __init__(self, every: int = 10) -> None:
+        if every < 1:
+            raise ValueError(f"every must be at least 1, got {every}")
+        self.every = every
+        self.points: list[dict[str, float]] = []
+        self.sums: dict[str, float] = {}
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        for name, value in trainer.callback_metrics.items():
+            if name.startswith("train/"):
+                name = name.removeprefix("train/")
+                self.sums[name] = self.sums.get(name, 0.0) + float(value)
+        if trainer.global_step % self.every == 0:
+            self.points.append({"step": trainer.global_step, **{k: v / self.every for k, v in self.sums.items()}})
+            self.sums = {}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"points": list(self.points), "sums": dict(self.sums)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.points, self.sums = state_dict["points"], state_dict["sums"]
 
 
 def _device_name(device: torch.device) -> str:

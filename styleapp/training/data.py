@@ -45,6 +45,7 @@ class StylizationData(pl.LightningDataModule):
         workers: processes that decode pictures.
         cache: folder for encoder features; with it a step on a CPU runs the encoder once instead of three times.
         crops_per_photo: how many crops of each photo the cache holds.
+        cache_seed: of these crops; by default ``seed``. Runs with different seeds can share a cache.
         score_photos: validation uses this many held-out photos,
         score_styles: each with this many held-out styles,
         score_size: at this size in pixels.
@@ -64,6 +65,7 @@ class StylizationData(pl.LightningDataModule):
         workers: int = 0,
         cache: str | None = None,
         crops_per_photo: int = 4,
+        cache_seed: int | None = None,
         score_photos: int = 6,
         score_styles: int = 6,
         score_size: int = 256,
@@ -77,6 +79,7 @@ class StylizationData(pl.LightningDataModule):
         self.batch_size, self.steps_per_epoch = batch_size, steps_per_epoch
         self.seed, self.workers = seed, workers
         self.cache, self.crops_per_photo = cache, crops_per_photo
+        self.cache_seed = seed if cache_seed is None else cache_seed
         self.score_photos, self.score_styles, self.score_size = score_photos, score_styles, score_size
 
     def prepare_data(self) -> None:
@@ -109,13 +112,13 @@ class StylizationData(pl.LightningDataModule):
             return TrainingPairs(photos, styles, crop, self.seed)
         encoder, identity = self._encoder()
         side = self.crops[0].sides[1]
-        squares = cache_styles(self.cache, encoder, identity, STYLE_TAPS, styles, side, self.seed, progress=_bar)
+        squares = cache_styles(self.cache, encoder, identity, STYLE_TAPS, styles, side, self.cache_seed, progress=_bar)
         return CachedPairs(self._cached_photos(photos, crop), CachedStyles(squares, STYLE_TAPS), self.seed)
 
     def _cached_photos(self, photos: PictureFolder, crop: CropSampler) -> CachedPhotos:
         assert self.cache is not None
         encoder, identity = self._encoder()
-        arguments = (STYLE_TAPS[-1], photos, crop, self.crops_per_photo, self.seed)
+        arguments = (STYLE_TAPS[-1], photos, crop, self.crops_per_photo, self.cache_seed)
         return CachedPhotos(cache_photos(self.cache, encoder, identity, *arguments, progress=_bar))
 
     def _encoder(self) -> tuple[Encoder, str]:

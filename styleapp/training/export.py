@@ -50,7 +50,8 @@ def export_run(
 ) -> Path:
     """Writes the serving file of a run: averaged weights in half precision with their record, without the encoder.
 
-    Convolutions with a weight normalization become ordinary ones that compute the same.
+    Convolutions with a weight normalization become ordinary ones that compute the same; ConvNorm alone, which acts on
+    their outputs, stays.
 
     Args:
         run: a ``.ckpt`` file or a folder with some; the newest is taken.
@@ -107,6 +108,8 @@ def export_run(
 
 def _plain(architecture: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The same network with weights that are not computed from others."""
+    if architecture["options"]["weight_norm"] == "conv_norm":  # acts on outputs: no weights compute the same
+        return architecture, tensors
     network: Any = ARCHITECTURES[architecture["name"]](**architecture["options"])
     network.load_state_dict(tensors)
     switch_weight_norm(network, "none")

@@ -1,5 +1,6 @@
 """Training of a network with many named styles: photos and the number of a style in, its statistics as targets."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -15,6 +16,7 @@ from styleapp.losses import gram_loss, gram_matrix
 from styleapp.models.multistyle import NamedStylizer
 from styleapp.models.vgg import STYLE_TAPS
 from styleapp.norms import Moments, mean_deviation
+from styleapp.norms.modulators import StylesModulator
 from styleapp.scores import SCORE_SIZE
 from styleapp.training.cache import CachedPhotos, EncodedPair
 from styleapp.training.data import StylizationData
@@ -81,10 +83,10 @@ class NamedScoringPairs(ScoringPairs):
 
 
 class NamedStyleData(StylizationData):
-    """Photos to train on; scored are held-out photos with every picture of the folder of styles.
+    """Photos to train on; scored are held-out photos with the picture of every style that the network has.
 
-    The arguments are those of :class:`StylizationData`; ``styles`` is the folder that the module has, and all its
-    pictures are trained on. ``score_styles`` is not used.
+    The arguments are those of :class:`StylizationData`; ``styles`` is the folder that the module has. The pictures are
+    trained on as well, so none is held out, and ``score_styles`` is not used.
     """
 
     def _pairs(self, crop: CropSampler) -> Dataset[Any]:
@@ -92,7 +94,9 @@ class NamedStyleData(StylizationData):
         return NamedSamples(self._cached_photos(photos, crop) if self.cache else PhotoCrops(photos, crop), self.seed)
 
     def _scored(self, photos: PictureFolder) -> ScoringPairs:
-        styles = PictureFolder(self.styles, "all")
+        assert self.trainer is not None
+        network: Any = self.trainer.lightning_module.network
+        styles = named_pictures(self.styles, network.styles)
         return NamedScoringPairs(photos, styles, self.score_size, self.score_photos, len(styles))
 
 
@@ -103,14 +107,16 @@ class NamedStyleTraining(StylizerTraining):
     styles can be learned by heart, and Gram matrices know which features appear together.
 
     Args:
-        network: its styles are the file stems of the pictures.
-        styles: folder of the pictures.
+        network: its styles are file stems of pictures.
+        styles: folder of the pictures; those that the network does not name are not used.
         gram_weight: of :func:`styleapp.losses.gram_loss`.
         sides: short sides at which styles are looked at, beside the centre crop that is scored: sizes of strokes.
         table_rate: how many times the learning rate the tables of styles have; of 17 styles each is in few batches.
+        start_scale: γ of every style at the beginning; 0.1 with batch statistics is the beginning of Davis & Frank,
+            *Revisiting Batch Norm Initialization*, ECCV 2022.
 
     Raises:
-        ValueError: the network's styles are not the pictures in the folder.
+        ValueError: a style of the network has no picture in the folder.
     """
 
     def __init__(
@@ -120,8 +126,11 @@ class NamedStyleTraining(StylizerTraining):
         gram_weight: float = 10.0,
         sides: tuple[int, ...] = (320, 384),
         table_rate: float = 5.0,
+        start_scale: float = 1.0,
         **arguments: Any,
     ) -> None:
+        if start_scale != 1:
+            _begin_at(start_scale, network)
         super().__init__(network, **arguments)
         self.styles, self.sides, self.table_rate = Path(styles), sides, table_rate
         self.weights["gram"] = gram_weight
@@ -130,11 +139,8 @@ class NamedStyleTraining(StylizerTraining):
 
     @torch.no_grad()
     def setup(self, stage: str) -> None:
-        pictures = PictureFolder(self.styles, "all")
-        found, named = [path.stem for path in pictures.paths], cast(NamedStylizer, self.network).styles
-        if tuple(found) != named:
-            raise ValueError(f"{self.styles} holds {', '.join(found)}; the network has {', '.join(named)}")
-        images = [pictures.read(index) for index in range(len(found))]
+        pictures = named_pictures(self.styles, cast(NamedStylizer, self.network).styles)
+        images = [pictures.read(index) for index in range(len(pictures))]
         views = [centre_crop(image, SCORE_SIZE) for image in images]
         views += [_resized(image, side) for side in self.sides for image in images]
         encoded = [self.encoder(view[None].to(self.device), STYLE_TAPS) for view in views]
@@ -171,6 +177,26 @@ class NamedStyleTraining(StylizerTraining):
         ours = [gram_matrix(encoded[tap][rows]) for tap in STYLE_TAPS]
         theirs = [gram.to(batch.style.device)[batch.style[rows]] for gram in self.grams]
         return {**losses, "gram": gram_loss(ours, theirs)}
+
+
+def named_pictures(folder: str | Path, names: Sequence[str]) -> PictureFolder:
+    """The pictures of a folder that are called so, in the order of the names.
+
+    Raises:
+        ValueError: a name has no picture.
+    """
+    pictures = PictureFolder(folder, "all")
+    found = {path.stem: path for path in pictures.paths}
+    if not set(names) <= set(found):
+        raise ValueError(f"{folder} holds {', '.join(found)}; the network has {', '.join(names)}")
+    pictures.paths = [found[name] for name in names]
+    return pictures
+
+
+@torch.no_grad()
+def _begin_at(scale: float, network: NamedStylizer) -> None:
+    for norm in network.norms:
+        cast(StylesModulator, norm.modulator).weight.fill_(scale)
 
 
 def _resized(image: Image.Image, side: int) -> Tensor:

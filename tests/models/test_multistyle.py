@@ -1,11 +1,14 @@
 """Networks with named styles: sizes, names, mixtures, and that a style is nothing but its row."""
 
+import json
+
 import pytest
 import torch
 from torch import Tensor
 
 from styleapp.models.multistyle import MultiStyleNetwork, NamedStylizer, PaperMultiStyleNetwork
-from styleapp.norms import NORMALIZERS, Code, build_norm, switch_norms
+from styleapp.norms import NORMALIZERS, Code, build_norm, switch_norms, switch_weight_norm
+from styleapp.norms.weights import WEIGHT_NORMS, weight_norm_name
 
 STYLES = ("wave", "night", "scream")
 NETWORKS = {"fast": MultiStyleNetwork, "paper": PaperMultiStyleNetwork}
@@ -50,6 +53,42 @@ def test_options_build_the_same_network(kind: str) -> None:
     other = NETWORKS[kind](**network.options())
     other.load_state_dict(network.state_dict())
     assert other.options() == network.options()
+
+
+def test_options_of_normalizer_and_weights() -> None:
+    options = {"normalizer": "group", "normalizer_options": {"groups": 4}, "weight_norm": "weight_standardization"}
+    network = MultiStyleNetwork(STYLES, width=8, blocks=1, **options)  # type: ignore[arg-type]
+    assert [norm.normalizer.groups for norm in network.norms] == [4, 4, 4]
+    assert options.items() <= network.options().items()
+    other = MultiStyleNetwork(**json.loads(json.dumps(network.options())))
+    other.load_state_dict(network.state_dict())
+    photo = torch.rand(1, 3, 16, 16)
+    assert torch.equal(other.render(photo, other.code("wave")), network.render(photo, network.code("wave")))
+
+
+def test_options_of_older_files_are_enough() -> None:
+    network = MultiStyleNetwork(STYLES)
+    assert network.options() == {"styles": list(STYLES), "normalizer": "instance", "width": 32, "blocks": 4}
+
+
+@pytest.mark.parametrize("weight_norm", WEIGHT_NORMS)
+def test_weight_norms_are_of_all_convolutions_before_a_norm(weight_norm: str) -> None:
+    """The head, which no norm follows, has none; plain weights compute the same, but for ConvNorm."""
+    network = MultiStyleNetwork(STYLES, width=8, blocks=1, weight_norm=weight_norm).eval()
+    convs = [module for module in network.modules() if isinstance(module, torch.nn.Conv2d)]
+    assert [weight_norm_name(conv) for conv in convs] == [weight_norm] * 3
+    photo = torch.rand(1, 3, 16, 16)
+    before = network.render(photo, network.code("wave"))
+    changes = switch_weight_norm(network, "none")
+    assert "weight_norm" not in network.options()
+    same = torch.allclose(network.render(photo, network.code("wave")), before, atol=1e-5)
+    assert same == (weight_norm != "conv_norm") == all(change.exact for change in changes)
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_unknown_option_of_the_normalizer(kind: str) -> None:
+    with pytest.raises(ValueError, match="unknown option groups"):
+        NETWORKS[kind](STYLES, normalizer="instance", normalizer_options={"groups": 4})
 
 
 @pytest.mark.parametrize("styles", [(), ("a", "a")])

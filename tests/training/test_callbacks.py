@@ -13,7 +13,7 @@ from styleapp.data.labels import IGNORED, LabelSet
 from styleapp.data.mask_pairs import LabelledCrop
 from styleapp.data.pairs import PicturePair
 from styleapp.training import callbacks as module
-from styleapp.training.callbacks import LabelSampleGrid, SampleGrid, Throughput, TrainingRecord
+from styleapp.training.callbacks import LabelSampleGrid, LossCurve, SampleGrid, Throughput, TrainingRecord
 
 
 def _trainer(**facts: Any) -> Any:
@@ -166,3 +166,43 @@ def test_commit_is_empty_outside_a_repository(tmp_path: Path, monkeypatch: pytes
 def test_commit_where_git_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert module._commit() == ""
+
+
+def _after(curve: LossCurve, step: int, loss: float) -> None:
+    metrics = {
+        "train/loss": torch.tensor(loss),
+        "train/style": torch.tensor(2 * loss),
+        "score/style": torch.tensor(9.0),
+    }
+    curve.on_train_batch_end(_trainer(global_step=step, callback_metrics=metrics))
+
+
+def test_losses_are_means_over_steps() -> None:
+    curve = LossCurve(every=2)
+    for step, loss in enumerate([1.0, 3.0, 5.0, 5.0, 7.0], start=1):
+        _after(curve, step, loss)
+    assert curve.points == [{"step": 2, "loss": 2.0, "style": 4.0}, {"step": 4, "loss": 5.0, "style": 10.0}]
+
+
+def test_curve_goes_on_in_the_middle_of_a_mean() -> None:
+    curve, resumed = LossCurve(every=2), LossCurve(every=2)
+    _after(curve, 1, 1.0)
+    resumed.load_state_dict(curve.state_dict())
+    for one in (curve, resumed):
+        _after(one, 2, 3.0)
+    assert resumed.points == curve.points == [{"step": 2, "loss": 2.0, "style": 4.0}]
+
+
+def test_mean_over_no_steps() -> None:
+    with pytest.raises(ValueError, match="every must be at least 1, got 0"):
+        LossCurve(every=0)
+
+
+def test_processor_seconds_of_older_checkpoints() -> None:
+    record = TrainingRecord()
+    record.load_state_dict({"seconds": 5.0, "curve": [], "facts": {}})
+    sum(range(100_000))
+    seconds = record.state_dict()["processor_seconds"]
+    assert record.processor_seconds == 0.0 and seconds > 0
+    record.load_state_dict(record.state_dict())
+    assert record.state_dict()["processor_seconds"] > seconds

@@ -10,7 +10,9 @@ import pytest
 import torch
 import yaml
 
-from styleapp.checkpoint import CheckpointError, read_card
+from styleapp.checkpoint import CheckpointError, load_network, read_card
+from styleapp.models.multistyle import MultiStyleNetwork
+from styleapp.norms.weights import weight_norm_name
 from styleapp.pipelines.stylize import StylizePipeline
 from styleapp.training.export import export_run, find_training_checkpoint
 
@@ -119,3 +121,17 @@ def test_blend_share_out_of_range(finished_run: Path, checkpoint: Path, tmp_path
     with pytest.raises(CheckpointError, match="must be between 0 and 1"):
         export_run(finished_run, tmp_path / "x.safetensors", blend=(str(checkpoint), share))
     assert not (tmp_path / "x.safetensors").exists()
+
+
+@pytest.mark.parametrize(("weight_norm", "kept"), [("weight_standardization", "none"), ("conv_norm", "conv_norm")])
+def test_weights_are_plain_where_plain_ones_compute_the_same(weight_norm: str, kept: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = MultiStyleNetwork(["wave", "night"], width=8, blocks=1, weight_norm=weight_norm).eval()
+    architecture = {"name": "multistyle", "options": network.options()}
+    tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
+    torch.save({"architecture": architecture, "state_dict": tensors, "global_step": 1}, tmp_path / "a.ckpt")
+    exported: Any = load_network(export_run(tmp_path / "a.ckpt", tmp_path / "a.safetensors"))[0]
+    assert weight_norm_name(exported.entry) == kept
+    photo = torch.rand(1, 3, 16, 16)
+    expected = network.render(photo, network.code("wave"))
+    torch.testing.assert_close(exported.render(photo, exported.code("wave")), expected, rtol=0, atol=5e-3)

@@ -105,6 +105,25 @@ def test_pictures_must_be_those_of_the_network(style_folder: Path) -> None:
         module.setup("fit")
 
 
+def test_pictures_that_the_network_does_not_name_are_left_out(
+    names: list[str], style_folder: Path, module: NamedStyleTraining
+) -> None:
+    """In the order of the network."""
+    chosen = [names[4], names[1]]
+    some = NamedStyleTraining(MultiStyleNetwork(chosen, width=8, blocks=1), str(style_folder), sides=())
+    some.setup("fit")
+    for ours, every in zip(some.grams, module.grams, strict=True):
+        assert torch.equal(ours, every[[4, 1]])
+
+
+@pytest.mark.parametrize("normalizer", ["instance", "revisited_batch"])
+def test_scales_begin_where_they_are_told(style_folder: Path, names: list[str], normalizer: str) -> None:
+    network = MultiStyleNetwork(names, width=8, blocks=1, normalizer=normalizer)
+    NamedStyleTraining(network, str(style_folder), start_scale=0.1)
+    scales = torch.cat([norm.modulator.weight.flatten() for norm in network.norms])
+    assert torch.equal(scales, torch.full_like(scales, 0.1))
+
+
 def test_samples(photo_folder: Path) -> None:
     crops = PhotoCrops(PictureFolder(photo_folder), CropSampler(32, (40, 48)))
     one, same, other = NamedSamples(crops, 3), NamedSamples(crops, 3), NamedSamples(crops, 4)

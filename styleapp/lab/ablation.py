@@ -112,7 +112,7 @@ class Ablation:
 
     @classmethod
     def load(cls, path: str | Path) -> "Ablation":
-        """Reads a file; pictures that it names are also looked for beside it.
+        """Reads a file; files that it names are looked for beside it first.
 
         Raises:
             ValueError: it cannot be read, or see :meth:`from_yaml`.
@@ -158,7 +158,7 @@ def _known(record: Any, kind: type, name: str) -> dict[str, Any]:
 
 
 def _beside(folder: Path, name: str) -> str:
-    return str(folder / name) if not Path(name).exists() and (folder / name).is_file() else name
+    return str(folder / name) if (folder / name).is_file() else name
 
 
 @dataclass(frozen=True)
@@ -198,8 +198,8 @@ def run(ablation: Ablation, *, memory: bool = False) -> Outcome:
     """
     bench = _bench(ablation.checkpoint)
     network, changes = switched_copy(bench.network, ablation.switches)
-    reference, original = _reference(replace(ablation, switches=()), bench, _stamps(ablation), memory)
-    switched = bench.render(network, reference, memory)
+    inputs, original = _reference(replace(ablation, switches=()), bench, _stamps(ablation), memory)
+    switched = bench.render(network, inputs, changes, memory)
     pairs = list(zip(original.pictures, switched.pictures, strict=True))
     return Outcome(
         ablation,
@@ -216,7 +216,7 @@ def _reference(plain: Ablation, bench: Bench, stamps: tuple[float, ...], memory:
     """The inputs and what they become without switches."""
     inputs = bench.prepare(plain)
     network, _ = switched_copy(bench.network)
-    return inputs, bench.render(network, inputs, memory)
+    return inputs, bench.render(network, inputs, memory=memory)
 
 
 def _stamps(ablation: Ablation) -> tuple[float, ...]:

@@ -17,6 +17,7 @@ from styleapp.checkpoint import ARCHITECTURES, Card, CheckpointError, load_netwo
 from styleapp.data.pairs import centre_crop
 from styleapp.lab.layer_statistics import LayerStatistics, recorded_statistics
 from styleapp.lab.memory import PeakMemory
+from styleapp.lab.switches import Change
 from styleapp.losses import content_loss, style_loss
 from styleapp.models.vgg import STYLE_TAPS, VGG19, load_vgg19
 from styleapp.norms import Code, Moments, blend_codes, weight_shares
@@ -91,8 +92,10 @@ class Bench(Protocol):
         """
         ...
 
-    def render(self, network: nn.Module, inputs: Any, memory: bool) -> Rendering:
-        """Draws with a copy of the network."""
+    def render(
+        self, network: nn.Module, inputs: Any, changes: Sequence[Change] = (), memory: bool = False
+    ) -> Rendering:
+        """Draws with a copy of the network that has these changes."""
         ...
 
     def change(self, original: Rendering, switched: Rendering) -> dict[str, float]:
@@ -171,6 +174,7 @@ class _Photos:
 
     photos: Tensor
     styles: tuple[Any, ...]
+    codes: tuple[Code, ...]
     weights: tuple[float, ...]
     strength: float
     photo_looks: tuple[Look, ...]
@@ -191,7 +195,9 @@ class StylizingBench:
         looks = tuple(Look.at(picture) for picture in pictures_of(photos))
         names = ablation.style_pictures or (() if self.names else ablation.styles)
         style_looks = tuple(Look.at(picture) for picture in _style_pictures(names))
-        return _Photos(photos, self._styles(ablation), tuple(shares), float(ablation.strength), looks, style_looks)
+        styles = self._styles(ablation)
+        codes = _codes(self.network, styles)
+        return _Photos(photos, styles, codes, tuple(shares), float(ablation.strength), looks, style_looks)
 
     def _check(self, ablation: "Ablation") -> None:
         if ablation.masks:
@@ -219,10 +225,12 @@ class StylizingBench:
             return ablation.styles
         return tuple(resized_style(to_tensor(picture)) for picture in _style_pictures(ablation.styles))
 
-    def render(self, network: nn.Module, inputs: _Photos, memory: bool) -> Rendering:
+    def render(
+        self, network: nn.Module, inputs: _Photos, changes: Sequence[Change] = (), memory: bool = False
+    ) -> Rendering:
         stylizer = cast(Any, network)
-        with torch.inference_mode():
-            codes: list[Code] = [stylizer.code(style) for style in inputs.styles]
+        other_weights = any(change.weight is not None for change in changes)  # only then may codes be others
+        codes = _codes(network, inputs.styles) if other_weights else inputs.codes
         code = codes[0] if len(codes) == 1 else blend_codes(codes, inputs.weights)
         result, facts = measured(network, lambda: stylizer.render(inputs.photos, code, inputs.strength), memory)
         pictures = pictures_of(result)
@@ -236,6 +244,11 @@ class StylizingBench:
             "style_distance": fmean(other.style_distance(one) for one, other in pairs),
             "content_distance": fmean(other.content_distance(one) for one, other in pairs),
         }
+
+
+def _codes(network: nn.Module, styles: Sequence[Any]) -> tuple[Code, ...]:
+    with torch.inference_mode():
+        return tuple(cast(Any, network).code(style) for style in styles)
 
 
 def _style_pictures(names: Sequence[str]) -> list[Image.Image]:

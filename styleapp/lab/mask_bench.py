@@ -1,6 +1,7 @@
 """Where a mask-to-image network is tried out: label maps in a style."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -20,6 +21,7 @@ from styleapp.lab.benches import (
     pictures_of,
     scoring_encoder,
 )
+from styleapp.lab.switches import Change
 from styleapp.models.spade import SpadeGenerator
 from styleapp.pipelines.images import to_tensor
 from styleapp.pipelines.label_maps import drawn_map, read_map, ready_made, resized_map, segmenter_of
@@ -99,7 +101,9 @@ class MaskBench:
             raise LabelError(f"{name} has no pixel with a label: there is nothing to paint")
         return numbers
 
-    def render(self, network: nn.Module, inputs: _Masks, memory: bool) -> Rendering:
+    def render(
+        self, network: nn.Module, inputs: _Masks, changes: Sequence[Change] = (), memory: bool = False
+    ) -> Rendering:
         generator = cast(SpadeGenerator, network)
         style = SynthesizePipeline(generator, self.card, self.digest).style(inputs.seed, inputs.style, inputs.strength)
 

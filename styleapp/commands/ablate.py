@@ -1,0 +1,51 @@
+"""``styleapp ablate``: switches for the normalizations of a network. What it can do is a table, one file each."""
+
+import argparse
+import importlib
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from styleapp.cli import Command
+
+DESCRIPTION = """Switch normalizations of a trained network and see, measure and understand what changes.
+
+`styleapp ablate ACTION --help` explains each action, with examples."""
+
+EXAMPLES = """  styleapp ablate presets
+  styleapp ablate run --preset "the missing ingredient" -o out/
+  styleapp ablate run --checkpoint multistyle --photo photo.jpg --style munch-the_scream --normalizer group --set groups=8
+  styleapp ablate layers multistyle
+
+exit status: 0 fine, 2 bad input"""
+
+ACTIONS = {
+    "run": "make pictures without and with a switch, and compare them",
+    "layers": "list the layers of a network that can be switched",
+    "presets": "list ablations that are named after what papers say",
+}
+"""Name and one line of help; ``run`` is implemented by ``styleapp/commands/ablate_run.py``, and so on."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    listed = "\n".join(f"{name:<14}{summary}" for name, summary in ACTIONS.items())
+    actions = parser.add_subparsers(
+        title="actions", description=listed, dest="action", metavar="ACTION", help=argparse.SUPPRESS, required=True
+    )
+    for name in ACTIONS:
+        action = _action(name)
+        own = actions.add_parser(
+            name,
+            description=action.DESCRIPTION,
+            epilog=f"examples:\n{action.EXAMPLES}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        action.add_arguments(own)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    return _action(arguments.action).run(arguments)
+
+
+def _action(name: str) -> "Command":
+    return cast("Command", importlib.import_module(f"styleapp.commands.ablate_{name}"))

@@ -23,6 +23,7 @@ COMMANDS = {
     "export": "make a checkpoint file of a training run",
     "serve": "open the web page",
     "checkpoints": "list the checkpoints that are installed",
+    "ablate": "switch normalizations of a network and see what changes",
     "norms": "list the normalization systems, or explain one",
 }
 """Name and one line of help; ``check-data`` is implemented by ``styleapp/commands/check_data.py``, and so on."""

@@ -43,6 +43,7 @@ class TestEveryCommand:
             "evaluate": ["a", "b"],
             "check-data": ["a"],
             "export": ["a", "-oA"],
+            "ablate": ["presets"],
         }
         assert "--no-such-flag" in refused(capsys, name, *needed.get(name, []), "--no-such-flag")
 

@@ -1,36 +1,48 @@
-"""``styleapp ablate``: what becomes of a network when its normalizations are exchanged."""
+"""``styleapp ablate``: switches for the normalizations of a network. What it can do is a table, one file each."""
 
 import argparse
 import importlib
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from styleapp.cli import Command
+if TYPE_CHECKING:
+    from styleapp.cli import Command
 
-DESCRIPTION = """Exchange normalizations and measure what becomes of it.
+DESCRIPTION = """Exchange normalizations and see, measure and understand what changes.
 
-`train` trains a grid of networks from scratch, `claims` writes the page that sets the results beside the papers'
-claims. `styleapp ablate ACTION --help` shows the options of each."""
+`run` switches those of a trained network, `train` trains a grid of networks from scratch, and `claims` sets the results
+beside what papers say.
 
-EXAMPLES = """  styleapp ablate train --grid configs/ablation/grids/first.yaml
+`styleapp ablate ACTION --help` explains each action, with examples."""
+
+EXAMPLES = """  styleapp ablate presets
+  styleapp ablate run --preset "the missing ingredient" -o out/
+  styleapp ablate run --checkpoint multistyle --photo photo.jpg --style munch-the_scream --normalizer group --set groups=8
+  styleapp ablate layers multistyle
+  styleapp ablate train --grid configs/ablation/grids/first.yaml
   styleapp ablate train --grid configs/ablation/grids/first.yaml --collect
   styleapp ablate claims
 
 exit status: 0 fine, 1 a cell could not be trained, 2 bad input"""
 
 ACTIONS = {
+    "run": "make pictures without and with a switch, and compare them",
+    "layers": "list the layers of a network that can be switched",
+    "presets": "list ablations that are named after what papers say",
     "train": "train a grid of networks",
     "claims": "write docs/ablations.md from the results",
 }
-"""``train`` is implemented by ``styleapp/commands/ablate_train.py``, and so on."""
+"""Name and one line of help; ``run`` is implemented by ``styleapp/commands/ablate_run.py``, and so on."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION", title="actions")
-    for name, summary in ACTIONS.items():
+    listed = "\n".join(f"{name:<14}{summary}" for name, summary in ACTIONS.items())
+    actions = parser.add_subparsers(
+        title="actions", description=listed, dest="action", metavar="ACTION", help=argparse.SUPPRESS, required=True
+    )
+    for name in ACTIONS:
         action = _action(name)
         own = actions.add_parser(
             name,
-            help=summary,
             description=action.DESCRIPTION,
             epilog=f"examples:\n{action.EXAMPLES}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -43,5 +55,5 @@ def run(arguments: argparse.Namespace) -> int:
     return _action(arguments.action).run(arguments)
 
 
-def _action(name: str) -> Command:
-    return cast(Command, importlib.import_module(f"styleapp.commands.ablate_{name}"))
+def _action(name: str) -> "Command":
+    return cast("Command", importlib.import_module(f"styleapp.commands.ablate_{name}"))

@@ -1,6 +1,6 @@
 """Normalizers: what removes statistics from features. The ones that torch has are wrapped, not rewritten."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import torch
@@ -8,16 +8,17 @@ from torch import Tensor, nn
 from torch.nn.functional import batch_norm, group_norm, instance_norm
 
 from styleapp.norms.code import Code
-from styleapp.norms.deviations import InstanceDeviation, rescale
+from styleapp.norms.deviations import AbsoluteDeviation, InstanceDeviation, LargestDeviation, rescale
 from styleapp.norms.fused import fused_instance_norm
-from styleapp.norms.kernels import standardize
-from styleapp.norms.statistics import Moments, mean_deviation, wide
+from styleapp.norms.kernels import Deviation, standardize
+from styleapp.norms.statistics import Moments, l1_moments, mean_deviation, topk_moments, wide
 
 __all__ = [
     "BatchNormalizer",
     "GroupNormalizer",
     "InstanceNormalizer",
     "LayerNormalizer",
+    "PLANE_DEVIATIONS",
     "NoNormalizer",
     "Normalizer",
     "RevisitedBatchNormalizer",
@@ -246,6 +247,23 @@ class LayerNormalizer(GroupNormalizer):
         super().__init__(num_features, groups=1, eps=eps)
 
 
+PLANE_DEVIATIONS: dict[str, Callable[[int, float], Deviation]] = {
+    "l2": lambda k, eps: InstanceDeviation(eps),
+    "l1": lambda k, eps: AbsoluteDeviation(eps),
+    "linf": lambda k, eps: LargestDeviation(1, eps=eps),
+    "topk": lambda k, eps: LargestDeviation(k, eps=eps),
+}
+"""What instance normalization can divide by, from k and ε. All but the first are of the channels of a batch, here of a
+batch of one sample whose channels are the planes."""
+
+MOMENTS_INSIDE: dict[str, Callable[[Tensor, Tensor, int], Moments]] = {
+    "l1": lambda x, region, k: l1_moments(x, region),
+    "linf": lambda x, region, k: topk_moments(x, 1, region=region),
+    "topk": lambda x, region, k: topk_moments(x, k, region=region),
+}
+"""The same inside a region, without ε."""
+
+
 class InstanceNormalizer(Normalizer):
     """Statistics of each channel of each sample over height and width; the same in training and evaluation.
 
@@ -254,16 +272,32 @@ class InstanceNormalizer(Normalizer):
     where a style's deviation meets a channel that does not vary, only rounding would be left.
 
     Args:
-        eps: added to the variance, inside the root.
+        eps: added to the variance, inside the root; to another deviation itself.
         unbiased: divide by n − 1 instead of n, as a widespread port of AdaIN does.
+        deviation: what to divide by, a name of :data:`PLANE_DEVIATIONS`. All but ``l2`` are those of *Norm Matters*
+            (Hoffer et al., NeurIPS 2018, section 4), there of a batch, here of each plane.
+        k: how many values count for ``topk``.
+
+    Raises:
+        ValueError: the deviation is unknown, ``k`` is below 1, or another deviation than L2 is to be unbiased.
     """
 
-    def __init__(self, num_features: int, *, eps: float = 1e-5, unbiased: bool = False) -> None:
+    def __init__(
+        self, num_features: int, *, eps: float = 1e-5, unbiased: bool = False, deviation: str = "l2", k: int = 10
+    ) -> None:
         super().__init__(num_features)
-        self.eps, self.unbiased = eps, unbiased
+        if deviation not in PLANE_DEVIATIONS:
+            raise ValueError(f"deviation must be one of {', '.join(PLANE_DEVIATIONS)}, got {deviation!r}")
+        if k < 1:
+            raise ValueError(f"k must be at least 1, got {k}")
+        if unbiased and deviation != "l2":
+            raise ValueError(f"only the deviation l2 can be unbiased, not {deviation}")
+        self.eps, self.unbiased, self.deviation, self.k = eps, unbiased, deviation, k
 
     def forward(self, x: Tensor, code: Code | None = None) -> Tensor:
         require_values(x, x.shape[2] * x.shape[3], "instance")
+        if self.deviation != "l2":
+            return self._by_other_deviation(x, code)
         if self.unbiased or code is not None:
             return self._restyled(x, code)
         return instance_norm(wide(x), eps=self.eps).to(x.dtype)  # N×C×H×W
@@ -279,8 +313,24 @@ class InstanceNormalizer(Normalizer):
                 return fused
         return standardize(x, InstanceDeviation(self.eps, self.unbiased), gamma, beta).y
 
+    def _by_other_deviation(self, x: Tensor, code: Code | None) -> Tensor:
+        """Each plane as a channel of a single sample, because the kernels take these deviations of channels."""
+        parts = (None, None) if code is None else (code.gamma, code.beta)
+        gamma, beta = (
+            None if part is None else part.expand(*x.shape[:2], *part.shape[2:]).flatten(0, 1)[None] for part in parts
+        )
+        deviation = PLANE_DEVIATIONS[self.deviation](self.k, self.eps)
+        return standardize(x.flatten(0, 1)[None], deviation, gamma, beta).y.reshape(x.shape)
+
+    def _moments_inside(self, x: Tensor, region: Tensor) -> Moments:
+        """N×C×1×1."""
+        if self.deviation == "l2":
+            return mean_deviation(x, region, self.eps, unbiased=self.unbiased)
+        mean, deviation = MOMENTS_INSIDE[self.deviation](x, region, self.k)
+        return Moments(mean, deviation + self.eps)
+
     def _restyled_inside(self, x: Tensor, code: Code, region: Tensor) -> Tensor:
-        mean, deviation = mean_deviation(x, region, self.eps, unbiased=self.unbiased)  # N×C×1×1
+        mean, deviation = self._moments_inside(x, region)  # N×C×1×1
         return torch.addcmul(code.beta, wide(x) - mean, code.gamma / deviation).to(x.dtype)
 
     def restyle(self, x: Tensor, codes: Sequence[Code], regions: Sequence[Tensor]) -> Tensor:
@@ -292,4 +342,5 @@ class InstanceNormalizer(Normalizer):
         return result.to(x.dtype)
 
     def extra_repr(self) -> str:
-        return f"{self.num_features}, eps={self.eps}" + (", unbiased=True" if self.unbiased else "")
+        more = (", unbiased=True" if self.unbiased else "") + (f", {self.deviation}" if self.deviation != "l2" else "")
+        return f"{self.num_features}, eps={self.eps}{more}"

@@ -11,7 +11,10 @@ from torch import nn
 from styleapp.norms.layer import NORMALIZERS, NormConfig, NormLayer
 from styleapp.norms.normalizers import Normalizer
 
-__all__ = ["Switched", "switch_norms", "switched_norms"]
+__all__ = ["STARTED_ANEW", "Switched", "switch_norms", "switched_norms"]
+
+STARTED_ANEW = "new: its running statistics start anew, train or recalibrate before evaluating"
+"""What :attr:`Switched.state` says where nothing is known that evaluation could use."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ def _move_state(old: Normalizer, new: Normalizer) -> str:
     moments = old.running_moments()
     if moments is not None and new.adopt_moments(moments):
         return "moved: running mean and deviation"
-    return "new: its running statistics start anew, train or recalibrate before evaluating"
+    return STARTED_ANEW
 
 
 def _bias_effect(old: Normalizer, new: Normalizer) -> str:

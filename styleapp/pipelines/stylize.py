@@ -22,7 +22,7 @@ from styleapp.pipelines.hardware import free_memory
 from styleapp.pipelines.images import ImageSource, load_picture, to_image, to_tensor
 from styleapp.pipelines.style_bank import StyleBank
 
-__all__ = ["MAX_STRENGTH", "Stage", "StylizePipeline"]
+__all__ = ["MAX_STRENGTH", "Stage", "StylizePipeline", "resized_style"]
 
 SMALLEST_SIDE = 16
 MAX_STRENGTH = 1.5
@@ -204,7 +204,7 @@ class StylizePipeline:
         code = self._codes.pop(name, None)  # taken out and put back: the web page calls from several threads
         if code is None:
             with torch.inference_mode():
-                tensor = _resized_style(to_tensor(style).to(self.device), scale)
+                tensor = resized_style(to_tensor(style).to(self.device), scale)
                 code = self.network.code(prepare(tensor, photo) if prepare else tensor)
         self._codes[name] = code
         while len(self._codes) > CACHED_CODES:
@@ -324,7 +324,8 @@ def _shrunk(image: Image.Image, max_side: int | None) -> Image.Image:
     return image.resize(size, Image.Resampling.LANCZOS)
 
 
-def _resized_style(style: Tensor, scale: float) -> Tensor:
+def resized_style(style: Tensor, scale: float = 1.0) -> Tensor:
+    """A style picture (1×3×H×W) at the size at which it is encoded: short side 512 times the scale."""
     height, width = style.shape[-2:]
     aspect = max(height, width) / min(height, width)
     factor = STYLE_SIDE * scale / min(height, width) / max(1.0, aspect / LONGEST_STYLE) ** 0.5

@@ -141,7 +141,7 @@ def test_strength_reaches_the_network(
 
 
 def _encoded_style(style: Image.Image, scale: float = 1.0) -> Tensor:
-    return module._resized_style(to_tensor(style), scale)
+    return module.resized_style(to_tensor(style), scale)
 
 
 @pytest.mark.parametrize(

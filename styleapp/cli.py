@@ -23,6 +23,7 @@ COMMANDS = {
     "serve": "open the web page",
     "checkpoints": "list the checkpoints that are installed",
     "norms": "list the normalization systems, or explain one",
+    "probe": "measure what normalizations do to signals, gradients and statistics",
 }
 """Name and one line of help; ``check-data`` is implemented by ``styleapp/commands/check_data.py``, and so on."""
 

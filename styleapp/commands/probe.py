@@ -31,13 +31,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="seeds 0 to N−1, at least 1 (default: 3)")
     parser.add_argument("--csv", metavar="FILE", help="write all rows as CSV")
     parser.add_argument("--plot", metavar="FILE", help="draw a figure: .png, .svg or .pdf")
-    parser.add_argument("--json", action="store_true", help="print one JSON document with all rows instead of the table")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON document with all rows"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     from styleapp.lab.plots import check_suffix
     from styleapp.lab.probes import PROBES, probe
     from styleapp.lab.probes.base import check_cases, run_probe
+    from styleapp.lab.probes.state import one_thread
 
     if arguments.list:
         _list(arguments)
@@ -52,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         check_suffix(arguments.plot)
     seeds = range(arguments.seeds)
     rows: list[Row] = []
-    with progress(len(cases) * len(seeds), "runs") as advance:
+    with one_thread(), progress(len(cases) * len(seeds), "runs") as advance:
         for found in run_probe(chosen, seeds, cases):
             rows.extend(found)
             advance(1)
@@ -78,7 +81,10 @@ def _tell(arguments: argparse.Namespace, chosen: "Probe[Any]", rows: list["Row"]
 
 def _record(row: "Row") -> dict[str, Any]:
     """JSON has no infinity: what is not finite is null."""
-    finite = {key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in asdict(row).items()}
+    finite = {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in asdict(row).items()
+    }
     return finite
 
 
@@ -86,7 +92,9 @@ def _list(arguments: argparse.Namespace) -> None:
     from styleapp.lab.probes import PROBES
 
     if arguments.json:
-        known = [{"name": p.name, "title": p.title, "source": p.source, "cases": list(p.cases)} for p in PROBES.values()]
+        known = [
+            {"name": p.name, "title": p.title, "source": p.source, "cases": list(p.cases)} for p in PROBES.values()
+        ]
         print_json({"probes": known})
         return
     for one in PROBES.values():

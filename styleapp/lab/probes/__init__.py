@@ -3,12 +3,15 @@
 from typing import Any
 
 from styleapp.lab.probes.base import Probe
+from styleapp.lab.probes.drift import DRIFT
 from styleapp.lab.probes.growth import GROWTH
+from styleapp.lab.probes.landscape import LANDSCAPE
+from styleapp.lab.probes.rates import RATES
 from styleapp.lab.probes.signals import SIGNALS
 
 __all__ = ["PROBES", "probe"]
 
-PROBES: dict[str, Probe[Any]] = {one.name: one for one in (SIGNALS, GROWTH)}
+PROBES: dict[str, Probe[Any]] = {one.name: one for one in (SIGNALS, GROWTH, LANDSCAPE, RATES, DRIFT)}
 """All probes by name."""
 
 

@@ -8,6 +8,7 @@ loss is cross-entropy. Everything is measured at the outputs of the convolutions
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -103,7 +104,7 @@ def stable_rank(features: Tensor) -> float:
     return float(gram.trace() / torch.linalg.matrix_norm(gram, 2))
 
 
-def signal_network(norm: str, **options: int) -> nn.Sequential:
+def signal_network(norm: str, **options: Any) -> nn.Sequential:
     """The network of this probe, see the head of this file; N×3×H×W to N×10.
 
     Args:
@@ -185,7 +186,9 @@ def _by_size(rows: Sequence[SignalRow], depth: int, figure: str) -> tuple[Series
     lines = [tuple(line.values()) for line in grouped.values()]
     sizes = tuple(next(iter(grouped.values()), {}))
     flat = (GROUP_SIZES[0], GROUP_SIZES[-1])
-    series = [Series(case, flat, tuple((value,) * 2 for value in values), dashed=True) for case, values in level.items()]
+    series = [
+        Series(case, flat, tuple((value,) * 2 for value in values), dashed=True) for case, values in level.items()
+    ]
     return (*([Series("by group size", sizes, tuple(lines))] if lines else []), *series)
 
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-__all__ = ["kept_state", "rewind_buffers", "seeded"]
+__all__ = ["kept_state", "one_thread", "rewind_buffers", "seeded"]
 
 Saved = list[tuple[dict[str, Tensor | None], str, Tensor, Tensor]]
 
@@ -52,3 +52,14 @@ def seeded(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch computes with one thread: tiny networks gain nothing by more, and sums are added in the same order anywhere."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -31,9 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="seeds 0 to N−1, at least 1 (default: 3)")
     parser.add_argument("--csv", metavar="FILE", help="write all rows as CSV")
     parser.add_argument("--plot", metavar="FILE", help="draw a figure: .png, .svg or .pdf")
-    parser.add_argument(
-        "--json", action="store_true", help="print one JSON document with all rows"
-    )
+    parser.add_argument("--json", action="store_true", help="print one JSON document with all rows")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -29,7 +29,7 @@ OKABE_ITO = {
     "purple": "#cc79a7",
     "grey": "#7a7a7a",
 }
-"""Colours that the colour-blind can tell apart (Okabe & Ito 2008); grey for their yellow, which is too faint on white."""
+"""Colours that the colour-blind can tell apart (Okabe & Ito 2008); grey for their yellow, too faint on white."""
 
 COLOURS = {
     "none": "black",

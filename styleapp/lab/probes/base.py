@@ -145,7 +145,7 @@ def summary_table(probe: Probe[R], rows: Sequence[R]) -> list[list[str]]:
 
 
 def curves(rows: Sequence[Row], axis: str, figure: str, **looks: Any) -> tuple[Series, ...]:
-    """A series a case: a figure over the places of an axis, a line a seed.
+    """A series a case: a figure over the places of an axis, a line a seed; NaN where a run had ended.
 
     Args:
         looks: by field of :class:`Series`, a function of the case's name.
@@ -153,12 +153,9 @@ def curves(rows: Sequence[Row], axis: str, figure: str, **looks: Any) -> tuple[S
     lines: dict[str, dict[int, dict[float, float]]] = {}
     for row in rows:
         lines.setdefault(row.case, {}).setdefault(row.seed, {})[getattr(row, axis)] = getattr(row, figure)
-    return tuple(
-        Series(
-            case,
-            tuple(next(iter(of_seeds.values()))),
-            tuple(tuple(line.values()) for line in of_seeds.values()),
-            **{field: look(case) for field, look in looks.items()},
-        )
-        for case, of_seeds in lines.items()
-    )
+    series = []
+    for case, of_seeds in lines.items():
+        places = tuple(sorted({place for line in of_seeds.values() for place in line}))
+        values = tuple(tuple(line.get(place, math.nan) for place in places) for line in of_seeds.values())
+        series.append(Series(case, places, values, **{field: look(case) for field, look in looks.items()}))
+    return tuple(series)

@@ -157,7 +157,9 @@ def _panels(rows: Sequence[DriftRow]) -> tuple[Panel, ...]:
     return (
         Panel("Accuracy in evaluation", size, "share of held-out pictures", curves(rows, "batch", "accuracy"), "log"),
         Panel("Loss in evaluation", size, "cross-entropy", curves(rows, "batch", "loss"), "log", "log"),
-        Panel("Loss with training statistics", size, "cross-entropy", curves(rows, "batch", "train_loss"), "log", "log"),
+        Panel(
+            "Loss with training statistics", size, "cross-entropy", curves(rows, "batch", "train_loss"), "log", "log"
+        ),
         Panel("Drift of the norms", size, "‖trained − evaluated‖ / ‖evaluated‖", curves(rows, "batch", "drift"), "log"),
     )
 

@@ -52,6 +52,7 @@ PANEL_INCHES = (4.4, 3.3)
 DOTS_PER_INCH = 160
 LEGEND_INCHES = 1.9
 FEW = 8  # points of a series, up to which each is marked
+NEAR = 300  # ratio of a logarithmic axis' ends, up to which 2 and 5 are labelled, too
 WIDEST, NARROWEST = 2.8, 1.3  # points; of the first line and the last, so that a line shows under one that covers it
 
 Scale = Literal["linear", "log"]
@@ -191,7 +192,7 @@ def _looks(panels: Sequence[Panel]) -> dict[str, dict[str, Any]]:
 
 
 def _draw_panel(place: "Axes", panel: Panel, looks: dict[str, dict[str, Any]]) -> None:
-    from matplotlib.ticker import MaxNLocator
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
     for index, series in enumerate(panel.series):
         low, mean, high = series.band()
@@ -208,6 +209,12 @@ def _draw_panel(place: "Axes", panel: Panel, looks: dict[str, dict[str, Any]]) -
         place.set_xticks([], minor=True)
     elif panel.x_scale == "linear":
         place.xaxis.set_major_locator(MaxNLocator(integer=all(tick == int(tick) for tick in ticks)))
+    if panel.y_scale == "log":
+        low, high = place.get_ylim()
+        if high < NEAR * low:
+            place.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            place.yaxis.set_major_formatter("{x:g}")
+        place.yaxis.set_minor_formatter(NullFormatter())
     place.set_title(panel.title, fontsize=10, loc="left")
     place.set_xlabel(panel.x_label, fontsize=9)
     place.set_ylabel(panel.y_label, fontsize=9)

@@ -5,7 +5,7 @@ import io
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from statistics import mean, stdev
+from statistics import mean, median, stdev
 from typing import Any, Generic, TypeVar
 
 from styleapp.lab.plots import Panel, Series
@@ -43,6 +43,7 @@ class Probe(Generic[R]):
         measure: the rows of a case and a seed.
         axis: the field of a row that is its place: ``depth``, ``step`` or ``batch``.
         shown: the places that :func:`summary_table` shows.
+        overall: whether it also shows the median over all places, because single ones are noisy.
         columns: the figures that it shows, and their headings.
         panels: what :func:`styleapp.lab.plots.draw` makes of all rows.
     """
@@ -58,6 +59,7 @@ class Probe(Generic[R]):
     shown: tuple[int, ...]
     columns: Mapping[str, str]
     panels: Callable[[Sequence[R]], tuple[Panel, ...]]
+    overall: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,25 +125,26 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(mean(values), stdev(values) if len(values) > 1 else 0.0)
 
 
-def summarized(probe: Probe[R], rows: Sequence[R]) -> dict[tuple[str, int], dict[str, Spread]]:
-    """Each shown figure over the seeds, by case and place, in the order of the rows."""
-    grouped: dict[tuple[str, int], list[R]] = {}
-    for row in rows:
-        place = getattr(row, probe.axis)
-        if place in probe.shown:
-            grouped.setdefault((row.case, place), []).append(row)
-    return {
-        key: {field: spread([getattr(row, field) for row in group]) for field in probe.columns}
-        for key, group in grouped.items()
-    }
-
-
 def summary_table(probe: Probe[R], rows: Sequence[R]) -> list[list[str]]:
     """Headings, then a line a case and shown place: each figure as mean ± standard deviation over the seeds."""
     table = [["case", probe.axis, *probe.columns.values()]]
-    for (case, place), figures in summarized(probe, rows).items():
-        table.append([case, str(place), *map(str, figures.values())])
+    for case in dict.fromkeys(row.case for row in rows):
+        own = [row for row in rows if row.case == case]
+        for place in probe.shown:
+            if here := [row for row in own if getattr(row, probe.axis) == place]:
+                spreads = [spread([getattr(row, figure) for row in here]) for figure in probe.columns]
+                table.append([case, str(place), *map(str, spreads)])
+        if probe.overall:
+            table.append([case, "median", *(str(spread(_medians(own, figure))) for figure in probe.columns)])
     return table
+
+
+def _medians(rows: Sequence[Row], figure: str) -> list[float]:
+    """Of each seed, over all its rows."""
+    of_seeds: dict[int, list[float]] = {}
+    for row in rows:
+        of_seeds.setdefault(row.seed, []).append(getattr(row, figure))
+    return [median(values) for values in of_seeds.values()]
 
 
 def curves(rows: Sequence[Row], axis: str, figure: str, **looks: Any) -> tuple[Series, ...]:

@@ -40,9 +40,9 @@ def gratings(count: int, generator: torch.Generator, size: int = 16) -> tuple[Te
 
 
 class GratingNetwork(nn.Module):
-    """Five 3×3 convolutions (12, 16, 16, 24, 24 channels, the second and fourth of stride 2), each with a norm and ReLU.
+    """Five 3×3 convolutions, each with a norm and ReLU; then the mean over all places and a linear layer.
 
-    Then the mean over all places and a linear layer. Convolutions have no bias and He-normal weights.
+    They have 12, 16, 16, 24, 24 channels, He-normal weights and no bias; the second and fourth have stride 2.
 
     Args:
         norm: builds the norm for a number of channels.

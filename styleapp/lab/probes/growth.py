@@ -1,9 +1,9 @@
 """How activations grow with depth in a residual network: with normalized activations, and with normalized weights.
 
 The network: x ← x + g · norm(W · relu(x)), 20 times. Features are 256 wide, W is square without bias with He-normal
-weights, the norm has no scale and shift, 128 samples begin as standard normal values, and nothing is trained. g is 1 but
-for ``weight_standardization``, whose rows have length √256: g = √(2 / (1 − 1/π)) / √256 makes the variance of a branch
-that of its input.
+weights, the norm has no scale and shift, 128 samples begin as standard normal values, and nothing is trained. g is 1
+but for ``weight_standardization``, whose rows have length √256: g = √(2 / (1 − 1/π)) / √256 makes the variance of a
+branch that of its input.
 """
 
 import math

@@ -207,5 +207,6 @@ LANDSCAPE = Probe(
         "smoothness": "β",
     },
     panels=_panels,
+    overall=True,
 )
 """The probe of ``styleapp probe landscape``."""

@@ -11,6 +11,7 @@ decay acts through effective rates alone, it must train as that run does.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -55,9 +56,9 @@ def kernel_lengths(weight: Tensor) -> Tensor:
 def effective_rates(weight: Tensor, rate: float) -> Tensor:
     """η / ‖w‖² of each output channel, for weights whose length a normalization cancels.
 
-    For a loss with L(a·w) = L(w) the gradient at w is that at w / ‖w‖ over ‖w‖, and a step of rate η turns the kernel as
-    one of rate η / ‖w‖² would turn a kernel of length 1. Hoffer et al., *Norm Matters*, NeurIPS 2018 (arXiv 1803.01814),
-    section 3.
+    For a loss with L(a·w) = L(w) the gradient at w is that at w / ‖w‖ over ‖w‖, and a step of rate η turns the kernel
+    as one of rate η / ‖w‖² would turn a kernel of length 1. Hoffer et al., *Norm Matters*, NeurIPS 2018 (arXiv
+    1803.01814), section 3.
     """
     return rate / kernel_lengths(weight).square()
 
@@ -97,7 +98,10 @@ class _Training:
         self.kernels = [module.weight for module in self.network.modules() if isinstance(module, nn.Conv2d)]
         own = {id(kernel) for kernel in self.kernels}
         others = [parameter for parameter in self.network.parameters() if id(parameter) not in own]
-        groups = [{"params": self.kernels, "weight_decay": decay}, {"params": others}]  # scales and shifts do not decay
+        groups: list[dict[str, Any]] = [
+            {"params": self.kernels, "weight_decay": decay},
+            {"params": others},
+        ]  # scales and shifts do not decay
         self.optimizer = torch.optim.SGD(groups, lr=RATE)
 
     def run(self, steps: int, like: Sequence[_Step] | None = None) -> list[_Step]:

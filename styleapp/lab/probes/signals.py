@@ -1,9 +1,9 @@
 """Beyond BatchNorm: what a random network does to activations and gradients, layer by layer and by group size.
 
-The network that is probed, :func:`signal_network`, is 20 times a 3×3 convolution to 64 channels (zero padding, no bias,
-He-normal weights, fan-in), a normalization without scale and shift, and ReLU; then the mean over all places and a linear
-layer to 10 classes (He-normal, no bias). It sees 32 pictures of 3×8×8 standard normal values with random classes; the
-loss is cross-entropy. Everything is measured at the outputs of the convolutions.
+The network that is probed, :func:`signal_network`, is 20 times a 3×3 convolution to 64 channels (zero padding, no
+bias, He-normal weights, fan-in), a normalization without scale and shift, and ReLU; then the mean over all places and
+a linear layer to 10 classes (He-normal, no bias). It sees 32 pictures of 3×8×8 standard normal values with random
+classes; the loss is cross-entropy. Everything is measured at the outputs of the convolutions.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -56,7 +56,7 @@ def seeded(seed: int) -> Iterator[None]:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Torch computes with one thread: tiny networks gain nothing by more, and sums are added in the same order anywhere."""
+    """Torch computes with one thread: tiny networks gain nothing by more, and sums have the same order anywhere."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,6 +1,7 @@
 """What probes share: the table, runs, CSV, and figures over seeds."""
 
 import csv
+import dataclasses
 import io
 import math
 from collections.abc import Sequence
@@ -83,6 +84,10 @@ class TestTelling:
             ["dog", "0", "21.0 ± 1.0"],
             ["dog", "2", "21.2 ± 1.0"],
         ]
+
+    def test_medians_over_all_places(self) -> None:
+        probe = dataclasses.replace(SCALE, overall=True)
+        assert summary_table(probe, _rows((0, 1, 2)))[3] == ["cat", "median", "5.10 ± 1.0"]
 
     def test_spread(self) -> None:
         values = [1.0, 2.0, 4.5]

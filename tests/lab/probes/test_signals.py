@@ -1,4 +1,4 @@
-"""Beyond BatchNorm: measures by hand, findings of the paper on the defined network, and networks that are left alone."""
+"""Beyond BatchNorm: measures by hand, the findings on the defined network, and networks that are left alone."""
 
 import math
 

@@ -25,6 +25,7 @@ COMMANDS = {
     "checkpoints": "list the checkpoints that are installed",
     "ablate": "switch normalizations of a network and see what changes",
     "norms": "list the normalization systems, or explain one",
+    "probe": "measure what normalizations do to signals, gradients and statistics",
 }
 """Name and one line of help; ``check-data`` is implemented by ``styleapp/commands/check_data.py``, and so on."""
 

@@ -50,7 +50,7 @@ class LayerSwitch:
     """What is changed in some layers. Where several switches fit a layer, the last of them counts, whole.
 
     Attributes:
-        layers: which normalization layers, by qualified name, with ``*`` and ``?`` as in file names; with a
+        layers: which normalization layers, by qualified name, with ``*``, ``?`` and ``[…]`` as in file names; with a
             ``weight_norm`` which convolutions.
         normalizer: a name of :data:`styleapp.norms.NORMALIZERS`; ``None`` keeps the one that is there.
         options: of the new normalizer or weight normalization, such as ``groups``, ``k``, ``eps``.

@@ -211,6 +211,15 @@ class TestFields:
         [
             ({"normalizer": "grup"}, "unknown normalizer 'grup'; known are none, batch"),
             ({"normalizer": "group", "options": {"k": 3}}, "unknown option k: normalizer group has groups, eps"),
+            (
+                {"normalizer": "group", "options": {"groups": "many"}},
+                "option groups of group must be a whole number or nothing, got 'man",
+            ),
+            ({"normalizer": "group", "options": {"eps": True}}, "option eps of group must be a number, got True"),
+            (
+                {"weight_norm": "spectral_norm", "options": {"n_power_iterations": 0.5}},
+                "must be a whole number, got 0.5",
+            ),
             ({"options": {"k": 3}}, "options k need a normalizer or a weight_norm"),
             ({"removed": "variance"}, "removed must be one of both, mean, deviation, got 'variance'"),
             ({"modulation": "gamma"}, "modulation must be one of both, scale, shift, none, class_mean, map_mean"),

@@ -39,7 +39,6 @@ class TestEveryCommand:
             "segment": ["a"],
             "add-style": ["a"],
             "styles": ["list"],
-            "ablate": ["train", "--grid", "a"],
             "evaluate": ["a", "b"],
             "check-data": ["a"],
             "export": ["a", "-oA"],

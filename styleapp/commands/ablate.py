@@ -16,7 +16,7 @@ beside what papers say.
 
 EXAMPLES = """  styleapp ablate presets
   styleapp ablate run --preset "the missing ingredient" -o out/
-  styleapp ablate run --checkpoint multistyle --photo photo.jpg --style munch-the_scream --normalizer group --set groups=8
+  styleapp ablate run --photo photo.jpg --style munch-the_scream --normalizer group --set groups=8
   styleapp ablate layers multistyle
   styleapp ablate train --grid configs/ablation/grids/first.yaml
   styleapp ablate train --grid configs/ablation/grids/first.yaml --collect

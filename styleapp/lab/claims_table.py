@@ -240,7 +240,7 @@ CONDITIONAL = (
     Claim(
         "spade",
         "A map in every norm is seen better in the picture than a map that goes in once (Park et al. 2019).",
-        "facades, 540 steps against 640 of the concatenated map, the same time: labels a segmenter finds again",
+        "facades, 400 steps against 500 of the concatenated map, the same time: labels a segmenter finds again",
         _grid(MASKS),
         ordered(
             "pixel accuracy",
@@ -255,7 +255,7 @@ RULES = (
     Claim(
         "input_norm",
         "Normalized pictures train a network better than raw ones (Davis & Frank 2022, for classification).",
-        "facades, 540 steps: in front of the critic, or not",
+        "facades, 400 steps: in front of the critic, or not",
         _grid(MASKS, "spade--batch--*"),
         ordered(
             "statistics distance",

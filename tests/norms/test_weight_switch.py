@@ -249,3 +249,15 @@ def test_decoder(name: str) -> None:
     assert after.shape == before.shape == (1, 3, 24, 16)
     assert torch.allclose(after, before, rtol=1e-3, atol=1e-4) == (name == "weight_norm")
     assert after.isfinite().all()
+
+
+def test_estimate_that_is_far_from_the_weight(network: nn.Sequential, picture: Tensor) -> None:
+    """As in averages of weights, which have the singular vectors of the last ones; also in training mode."""
+    switch_weight_norm(network, "spectral_norm", "1.inner")
+    with torch.no_grad():
+        network[1].inner.parametrizations.weight.original.copy_(torch.randn(4, 4, 3, 3))
+    expected = network.eval()(picture)
+    network.train()
+    (record,) = switch_weight_norm(network, "none", "1.inner")
+    assert record.exact and network[1].inner.training
+    torch.testing.assert_close(network.eval()(picture), expected)

@@ -46,9 +46,13 @@ class StyleScores(NamedTuple):
     content_distance: float
 
 
-def style_moments(features: dict[str, Tensor]) -> tuple[Moments, ...]:
-    """Means and biased deviations at the four style taps, shallowest first."""
-    return tuple(mean_deviation(features[tap]) for tap in STYLE_TAPS)
+def style_moments(features: dict[str, Tensor], eps: float = 0.0) -> tuple[Moments, ...]:
+    """Means and biased deviations at the four style taps, shallowest first.
+
+    Args:
+        eps: added to the variances; a deviation of exactly 0 has no gradient.
+    """
+    return tuple(mean_deviation(features[tap], eps=eps) for tap in STYLE_TAPS)
 
 
 def score_features(output: dict[str, Tensor], photo: Tensor, style: tuple[Moments, ...]) -> StyleScores:

@@ -46,6 +46,9 @@ NOISE, SCORING = 2**41, 2**42
 
 NETWORK = "network."
 
+VARIANCE_EPS = 1.0
+"""Of features of some hundred. At first the picture of a map with one label is of one colour, without any deviation."""
+
 
 class SynthesisTraining(FrozenPartsModule):
     """Trains a SPADE generator with its style encoder, and a discriminator; Park et al., CVPR 2019, section 3.
@@ -189,7 +192,11 @@ class SynthesisTraining(FrozenPartsModule):
         with self.toggled_optimizer(generator):
             losses = self.descend(generator, of_generator)
             generator.step()
-        self.log("train/loss", torch.stack([*losses.values()]).sum().detach(), prog_bar=True)
+        total = torch.stack([*losses.values()]).sum().detach()
+        if not torch.isfinite(total):
+            worst = ", ".join(f"{name} {float(value):g}" for name, value in losses.items())
+            raise ValueError(f"the losses of step {step} are not finite ({worst}): lower the rates, or begin earlier")
+        self.log("train/loss", total, prog_bar=True)
         with self.toggled_optimizer(discriminator):
             penalized = self.r1_every > 0 and step % self.r1_every == 0
             fake = Augmented(painted[0].picture.detach(), painted[0].label_map)
@@ -229,7 +236,8 @@ class SynthesisTraining(FrozenPartsModule):
             "perceptual": perceptual_loss(features, target),
         }
         if self.weights["statistics"]:
-            losses["statistics"] = style_loss(style_moments(features), style_moments(target))
+            moments = (style_moments(one, VARIANCE_EPS) for one in (features, target))
+            losses["statistics"] = style_loss(*moments)
         return {name: self.weights[name] * value for name, value in losses.items()}
 
     def discriminator_losses(self, fake: Augmented, real: Augmented, penalized: bool) -> dict[str, Tensor]:

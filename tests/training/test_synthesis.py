@@ -252,9 +252,25 @@ def test_statistics_of_the_photo(crops: LabelledCrop, vgg: VGG19, weight: float)
     picture = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     both = [Augmented(one, label_map) for one in (picture, crops.photo)]
     losses = module.generator_losses(picture, crops.photo, *both)
-    moments = [style_moments(vgg(one, STYLE_TAPS)) for one in (picture, crops.photo)]
+    moments = [style_moments(vgg(one, STYLE_TAPS), eps=1.0) for one in (picture, crops.photo)]
     expected = {"statistics": weight * style_loss(*moments)} if weight else {}
     torch.testing.assert_close({name: value for name, value in losses.items() if name == "statistics"}, expected)
+
+
+def test_pictures_of_one_colour_have_a_gradient(crops: LabelledCrop) -> None:
+    module = _module(statistics_weight=1.0)
+    label_map = module.planes(torch.zeros_like(crops.mask))
+    picture = torch.full_like(crops.photo, 0.5).requires_grad_()
+    both = [Augmented(one, label_map) for one in (picture, crops.photo)]
+    module.generator_losses(picture, crops.photo, *both)["statistics"].backward()
+    assert picture.grad is not None and bool(torch.isfinite(picture.grad).all())
+
+
+def test_run_ends_where_losses_are_not_finite(label_folder: Path) -> None:
+    module = _module()
+    torch.nn.init.constant_(module.network.start.bias, math.nan)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"the losses of step 0 are not finite \(adversarial nan, "):
+        _fit(module, _data(label_folder))
 
 
 # What is refused

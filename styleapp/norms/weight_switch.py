@@ -111,11 +111,9 @@ def _require_applicable(layer: str, conv: nn.Conv2d, name: str, options: dict[st
 
 
 def _exchange(layer: str, conv: nn.Conv2d, name: str, options: dict[str, Any]) -> SwitchedWeight:
-    before, training = weight_norm_name(conv), conv.training
-    conv.eval()  # in training every look at a spectrally normalized weight improves its largest singular value
+    before = weight_norm_name(conv)
     weight = effective_weight(conv)
     WEIGHT_NORMS[name](remove_weight_norm(conv), **options)
-    conv.train(training)
     lost = ["the filter behind the convolution is gone"] if before == "conv_norm" else []
     gained = [_EFFECTS[name]] if name == "conv_norm" or not _same(weight, effective_weight(conv)) else []
     changes = lost + gained

@@ -209,7 +209,8 @@ def require_known(name: str, options: Iterable[str]) -> None:
 def require_applicable(conv: nn.Conv2d, name: str, **options: Any) -> None:
     """Raises what :func:`apply_weight_norm` would, without a trace on the convolution or torch's random numbers."""
     require_known(name, options)
-    devices = [conv.weight.device] if conv.weight.is_cuda else []
+    device = next(conv.parameters()).device  # not conv.weight: in training a look at it moves spectral norm's estimate
+    devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices):
         WEIGHT_NORMS[name](remove_weight_norm(deepcopy(conv)), **options)
 

@@ -68,7 +68,7 @@ def export_run(
     Raises:
         CheckpointError: no checkpoint found, or it is not one of a network that can be served, or the one to blend
             with is of another architecture or encoder, or its share is out of range, or a described style is unknown,
-            or the scores are those of another architecture.
+            or the scores are those of another architecture, or the training diverged.
         PictureError: there is no such folder of photos.
         ValueError: photos without a style encoder, or too few of them.
     """
@@ -84,6 +84,9 @@ def export_run(
         for name, tensor in state["state_dict"].items()
         if name.startswith(NETWORK_PREFIX)
     }
+    broken = [name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())]
+    if broken:
+        raise CheckpointError(f"{path} has values that are not finite, first in {broken[0]}: its training diverged")
     encoder = EncoderIdentity(**state["encoder"]) if state.get("encoder") else None
     architecture = state["architecture"]
     if scored not in (None, architecture["name"]):

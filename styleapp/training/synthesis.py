@@ -194,7 +194,7 @@ class SynthesisTraining(FrozenPartsModule):
             generator.step()
         total = torch.stack([*losses.values()]).sum().detach()
         if not torch.isfinite(total):
-            worst = ", ".join(f"{name} {float(value):g}" for name, value in losses.items())
+            worst = ", ".join(f"{name} {value.item():g}" for name, value in losses.items())
             raise ValueError(f"the losses of step {step} are not finite ({worst}): lower the rates, or begin earlier")
         self.log("train/loss", total, prog_bar=True)
         with self.toggled_optimizer(discriminator):

@@ -135,3 +135,11 @@ def test_weights_are_plain_where_plain_ones_compute_the_same(weight_norm: str, k
     photo = torch.rand(1, 3, 16, 16)
     expected = network.render(photo, network.code("wave"))
     torch.testing.assert_close(exported.render(photo, exported.code("wave")), expected, rtol=0, atol=5e-3)
+
+
+def test_training_that_diverged(tmp_path: Path) -> None:
+    network = {"network.weight": torch.tensor([0.0, float("nan")])}
+    state = {"state_dict": network, "architecture": {"name": "spade", "options": {"weight_norm": "spectral_norm"}}}
+    torch.save(state, tmp_path / "run.ckpt")
+    with pytest.raises(CheckpointError, match=r"run\.ckpt has values that are not finite, first in weight"):
+        export_run(tmp_path / "run.ckpt", tmp_path / "out.safetensors")

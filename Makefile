@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 # One thread a test process: two processes on two cores, no fighting.
 TEST_ENV := OMP_NUM_THREADS=1 GRADIO_ANALYTICS_ENABLED=False
 
-.PHONY: help install serve test test-all check coverage benchmark contact-sheet norm-figures clean
+.PHONY: help install serve test test-all check coverage benchmark contact-sheet norm-figures rules-benchmark clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -44,6 +44,9 @@ contact-sheet: $(INSTALLED) ## unseen photos × unseen styles, written to runs/c
 
 norm-figures: $(INSTALLED) ## the figures of docs/norms, drawn again
 	$(BIN)/python -m benchmarks.norm_figures
+
+rules-benchmark: $(INSTALLED) ## what each training rule costs and gives, written to docs/training-rules.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.training_rules --write
 
 clean: ## remove .venv and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache *.egg-info

@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 # One thread a test process: two processes on two cores, no fighting.
 TEST_ENV := OMP_NUM_THREADS=1 GRADIO_ANALYTICS_ENABLED=False
 
-.PHONY: help install serve test test-all check coverage benchmark contact-sheet norm-figures ablations clean
+.PHONY: help install serve test test-all check coverage benchmark contact-sheet norm-figures ablations rules-benchmark clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -47,6 +47,9 @@ norm-figures: $(INSTALLED) ## the figures of docs/norms, drawn again
 
 ablations: $(INSTALLED) ## docs/ablations.md, from the results in checkpoints/ablation
 	$(BIN)/styleapp ablate claims
+
+rules-benchmark: $(INSTALLED) ## what each training rule costs and gives, written to docs/training-rules.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.training_rules --write
 
 clean: ## remove .venv and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache *.egg-info

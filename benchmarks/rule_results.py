@@ -106,12 +106,17 @@ def _cells(one: Row) -> tuple[str, ...]:
 
 
 def tidy(training: str, rule: str, seed: int, record: Record) -> list[tuple[str, str, int, str, int, float]]:
-    """Everything that was measured of a run, a number a line: training, rule, seed, what, where in the run, number."""
+    """Everything that was measured of a run, a number a line: training, rule, seed, what, where, number.
+
+    CPU times of steps stand at the turn that they were taken in, so that those of one turn can be compared; losses at
+    their step.
+    """
     series = {"cpu_seconds_a_step": record.blocks, "validation_cpu_seconds": record.validations, **record.curves}
+    first = {"cpu_seconds_a_step": record.waited}
     lines = [
         (training, rule, seed, what, place, value)
         for what, values in series.items()
-        for place, value in enumerate(values)
+        for place, value in enumerate(values, first.get(what, 0))
     ]
     return [(training, rule, seed, "loss", *one) for one in zip(record.steps, record.losses, strict=True)] + lines
 

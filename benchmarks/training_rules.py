@@ -26,6 +26,7 @@ from benchmarks.rule_results import Row, markdown, row, tidy, with_table
 from benchmarks.small_trainings import EPOCH, Places, Training, facades, named_styles, prepared
 from benchmarks.taking_turns import InTurns, Meter, Record, in_rounds
 from styleapp.data.files import write_whole
+from styleapp.pipelines.hardware import hardware_name
 from styleapp.training.rules.base import TrainingRule
 
 __all__ = ["GROUPS", "Case", "Group", "run_group"]
@@ -225,6 +226,7 @@ def main() -> int:
     arguments.csv.parent.mkdir(parents=True, exist_ok=True)
     write_whole(arguments.csv, text.getvalue().encode())
     print(markdown(rows))
+    print(f"on {hardware_name(torch.device('cpu'))}, one thread a process")
     for one in rows:
         if one.validation > 1:
             print(f"{one.rule}, {one.training}: a validation costs {one.validation:.1f} plain steps more")

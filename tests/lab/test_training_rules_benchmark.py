@@ -87,9 +87,11 @@ def test_a_table_has_a_cell_for_each_head() -> None:
 
 
 def test_every_number_is_kept() -> None:
-    lines = tidy("tiny", "MimicNorm", 3, _records()[1])
+    ruled = _records()[1]
+    ruled.waited = 4
+    lines = tidy("tiny", "MimicNorm", 3, ruled)
     assert ("tiny", "MimicNorm", 3, "loss", 20, 1.0) in lines
-    assert ("tiny", "MimicNorm", 3, "cpu_seconds_a_step", 1, 1.25) in lines
+    assert ("tiny", "MimicNorm", 3, "cpu_seconds_a_step", 5, 1.25) in lines
     assert len(lines) == 3 + 10 + 3 + 20
 
 

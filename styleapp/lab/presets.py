@@ -207,7 +207,7 @@ _LIST = (
     Preset(
         "SPADE at the large sizes only",
         "The map is given at every size, from the smallest to the full one.",
-        "Without space at the three smallest sizes lines and windows stay, masses and shading do not.",
+        "Without space at the three smallest sizes the building stays; its shading and the light at its borders go.",
         "spade",
         PARK,
         _masks(LayerSwitch("stages.[012].*", modulation="map_mean")),

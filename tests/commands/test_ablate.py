@@ -16,8 +16,9 @@ Captured = pytest.CaptureFixture[str]
 
 
 @pytest.fixture
-def asked(desk: Path, named_checkpoint: Path) -> list[str]:
-    """A network, a photo and a style."""
+def asked(desk: Path, named_checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A network, a photo and a style; scores look at small pictures."""
+    monkeypatch.setattr("styleapp.lab.benches.SCORE_SIZE", 64)
     return ["run", "--checkpoint", str(named_checkpoint), "--photo", "photo.png", "--style", "night", "--size", "64"]
 
 

@@ -77,7 +77,7 @@ def test_batch_normalization_shortens_the_gradient_by_the_identity() -> None:
     (gradient,) = torch.autograd.grad((slope * (gamma * normalized + 0.7)).sum(), y)
     along = (slope * normalized).sum() ** 2 / m
     variance = y.detach().var(unbiased=False)
-    right = gamma**2 / variance * (slope.square().sum() - slope.sum() ** 2 / m - along)
+    right = (gamma**2 / variance * (slope.square().sum() - slope.sum() ** 2 / m - along)).detach()
     assert float(gradient.square().sum()) == pytest.approx(float(right), rel=1e-12)
     assert float(right) < float(gamma**2 / variance * slope.square().sum())
 

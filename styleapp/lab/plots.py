@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["OKABE_ITO", "SUFFIXES", "Panel", "Series", "check_suffix", "draw", "figure_bytes", "write_figure"]
+__all__ = ["OKABE_ITO", "SUFFIXES", "Panel", "Scale", "Series", "check_suffix", "draw", "figure_bytes", "write_figure"]
 
 OKABE_ITO = {
     "black": "#000000",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["OKABE_ITO", "SUFFIXES", "Panel", "Series", "check_suffix", "draw", "figure_bytes", "write_figure"]
+__all__ = ["OKABE_ITO", "SUFFIXES", "Panel", "Scale", "Series", "check_suffix", "draw", "figure_bytes", "write_figure"]
 
 OKABE_ITO = {
     "black": "#000000",
@@ -210,8 +210,8 @@ def _draw_panel(place: "Axes", panel: Panel, looks: dict[str, dict[str, Any]]) -
     elif panel.x_scale == "linear":
         place.xaxis.set_major_locator(MaxNLocator(integer=all(tick == int(tick) for tick in ticks)))
     if panel.y_scale == "log":
-        low, high = place.get_ylim()
-        if high < NEAR * low:
+        bottom, top = place.get_ylim()
+        if top < NEAR * bottom:
             place.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             place.yaxis.set_major_formatter("{x:g}")
         place.yaxis.set_minor_formatter(NullFormatter())

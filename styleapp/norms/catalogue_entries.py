@@ -296,17 +296,19 @@ RULES = (
         "landscape_probe",
         "Smoothness of the loss",
         "analysis",
-        "planned",
+        "ready",
         "Santurkar et al., How Does Batch Normalization Help Optimization?, NeurIPS 2018, arXiv 1805.11604",
         "L(w − s·g), ‖g − gₛ‖ and ‖g − gₛ‖ / (s·‖g‖) over step sizes s",
+        ("probe_landscape(network, loss, steps=[0.05, 0.1, 0.2, 0.4])", 'probe("landscape")'),
     ),
     Entry(
         "beyond_bn_probe",
         "Activations, similarity and gradients at initialisation",
         "analysis",
-        "planned",
+        "ready",
         "Lubana et al., Beyond BatchNorm, NeurIPS 2021, arXiv 2106.05956",
         "variance of activations, mean cosine of samples, stable rank tr(G) / ‖G‖₂, gradient norm, layer by layer",
+        ("probe_signals(network, loss)", 'probe("signals")', 'probe("growth")'),
     ),
 )
 

@@ -9,6 +9,9 @@ import torch
 from torch import nn
 
 import styleapp.training.rules as rules
+from styleapp.lab.probes import probe
+from styleapp.lab.probes.landscape import probe_landscape
+from styleapp.lab.probes.signals import probe_signals
 from styleapp.norms import MODULATORS, NORMALIZERS, build_norm, switch_norms
 from styleapp.norms.catalogue import Entry, behaviour, catalogue, entry
 from styleapp.norms.initialisation import InputNorm, learning_rate_groups, revisit
@@ -79,7 +82,7 @@ def test_status() -> None:
     }
     assert status == {
         "experimental": {"unified_batch", "adaptive_batch"},
-        "planned": {"landscape_probe", "beyond_bn_probe"},
+        "planned": set(),
     }
 
 
@@ -109,6 +112,10 @@ def test_switches_work(known: Entry) -> None:
             "learning_rate_groups": learning_rate_groups,
             "SecondForward": SecondForward,
             "InputNorm": InputNorm,
+            "loss": lambda network=network: network(torch.rand(2, 3, 8, 8)).square().sum(),
+            "probe": probe,
+            "probe_landscape": probe_landscape,
+            "probe_signals": probe_signals,
             **{name: getattr(rules, name) for name in rules.__all__},
         }
         assert eval(expression, names)

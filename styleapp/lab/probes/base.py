@@ -43,7 +43,7 @@ class Probe(Generic[R]):
         measure: the rows of a case and a seed.
         axis: the field of a row that is its place: ``depth``, ``step`` or ``batch``.
         shown: the places that :func:`summary_table` shows.
-        overall: whether it also shows the median over all places, because single ones are noisy.
+        overall: whether it also shows the median and the largest over all places, because single ones are noisy.
         columns: the figures that it shows, and their headings.
         panels: what :func:`styleapp.lab.plots.draw` makes of all rows.
     """
@@ -135,16 +135,20 @@ def summary_table(probe: Probe[R], rows: Sequence[R]) -> list[list[str]]:
                 spreads = [spread([getattr(row, figure) for row in here]) for figure in probe.columns]
                 table.append([case, str(place), *map(str, spreads)])
         if probe.overall:
-            table.append([case, "median", *(str(spread(_medians(own, figure))) for figure in probe.columns)])
+            for name, pick in OVERALL.items():
+                table.append([case, name, *(str(spread(_of_seeds(own, figure, pick))) for figure in probe.columns)])
     return table
 
 
-def _medians(rows: Sequence[Row], figure: str) -> list[float]:
-    """Of each seed, over all its rows."""
+OVERALL: dict[str, Callable[[list[float]], float]] = {"median": median, "largest": max}
+
+
+def _of_seeds(rows: Sequence[Row], figure: str, pick: Callable[[list[float]], float]) -> list[float]:
+    """One value a seed, of all its rows."""
     of_seeds: dict[int, list[float]] = {}
     for row in rows:
         of_seeds.setdefault(row.seed, []).append(getattr(row, figure))
-    return [median(values) for values in of_seeds.values()]
+    return [pick(values) for values in of_seeds.values()]
 
 
 def curves(rows: Sequence[Row], axis: str, figure: str, **looks: Any) -> tuple[Series, ...]:

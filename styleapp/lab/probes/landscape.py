@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from styleapp.lab.plots import Panel
+from styleapp.lab.plots import Panel, Scale
 from styleapp.lab.probes.base import Probe, Row, curves
 from styleapp.lab.probes.gratings import GratingNetwork, gratings
 from styleapp.lab.probes.state import kept_state, seeded
@@ -177,7 +177,7 @@ def _row(case: str, seed: int, step: int, found: Landscape) -> LandscapeRow:
 
 
 def _panels(rows: Sequence[LandscapeRow]) -> tuple[Panel, ...]:
-    def panel(title: str, label: str, figure: str, y_scale: Any = "log") -> Panel:
+    def panel(title: str, label: str, figure: str, y_scale: Scale = "log") -> Panel:
         return Panel(title, "training step", label, curves(rows, "step", figure), y_scale=y_scale)
 
     return (

@@ -85,9 +85,10 @@ class TestTelling:
             ["dog", "2", "21.2 ± 1.0"],
         ]
 
-    def test_medians_over_all_places(self) -> None:
-        probe = dataclasses.replace(SCALE, overall=True)
-        assert summary_table(probe, _rows((0, 1, 2)))[3] == ["cat", "median", "5.10 ± 1.0"]
+    def test_median_and_largest_over_all_places(self) -> None:
+        _, _, _, middle, largest, *_ = summary_table(dataclasses.replace(SCALE, overall=True), _rows((0, 1, 2)))
+        assert middle == ["cat", "median", "5.10 ± 1.0"]
+        assert largest == ["cat", "largest", "5.20 ± 1.0"]
 
     def test_spread(self) -> None:
         values = [1.0, 2.0, 4.5]
@@ -99,7 +100,7 @@ class TestTelling:
         ("values", "said"),
         [
             ([325.4, 263.1], "294 ± 44"),
-            ([0.01234, 0.01238], "0.0124 ± 0.000028"),
+            ([0.01234, 0.01238], "0.0124 ± 2.8e-05"),
             ([0.5], "0.500 ± 0"),
             ([2e5, 4e5], "3e+05 ± 1.4e+05"),
             ([99999.0, 99999.0], "100000 ± 0"),

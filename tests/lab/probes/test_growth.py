@@ -40,10 +40,9 @@ def test_linear_with_normalized_activations(case: str) -> None:
 
 @pytest.mark.parametrize("case", [name for name, case in CASES.items() if case.norm == "none"])
 def test_exponential_with_normalized_weights(case: str) -> None:
-    """Ten blocks multiply by about the same, whichever they are."""
+    """Ten blocks later multiply by no less than ten blocks before; where growth is linear they add the same."""
     found = _variances(case)
-    assert found[20] / found[10] == pytest.approx(found[11] / found[1], rel=0.5)
-    assert found[20] / found[10] > 1.8
+    assert found[20] / found[10] > 0.9 * found[11] / found[1] > 2
 
 
 def test_weights_are_the_same_where_the_norm_keeps_them() -> None:

@@ -11,8 +11,8 @@ from styleapp.norms import build_norm
 
 
 def _loss(weight: Tensor, x: Tensor) -> Tensor:
-    """Does not depend on the length of a filter: a batch normalization without ε comes behind it."""
-    norm = build_norm("batch", weight.shape[0], modulator="none", eps=0.0).double()
+    """Does not depend on the length of a filter: a batch normalization with next to no ε comes behind it."""
+    norm = build_norm("batch", weight.shape[0], modulator="none", eps=1e-12).double()
     return norm(nn.functional.conv2d(x, weight)).sigmoid().square().sum()
 
 

@@ -56,9 +56,10 @@ class SwitchControls(NamedTuple):
     def changes(self) -> list[Any]:
         """Their events."""
         numbers = [self.groups, self.k, self.threshold, self.eps]
-        lists = [self.normalizer, self.deviation, self.constant, self.removed, self.statistics, self.modulation]
+        lists: list[Any] = [self.normalizer, self.deviation, self.constant, self.weight_norm]
+        lists += [self.removed, self.statistics, self.modulation]
         typed = [event for number in numbers for event in (number.submit, number.blur)]
-        return [*(one.input for one in lists), *typed, self.strength.release, self.weight_norm.input]
+        return [*(one.input for one in lists), *typed, self.strength.release]
 
 
 def switchboard(controls: TabControls) -> SwitchControls:

@@ -13,7 +13,7 @@ DESCRIPTION = """Switch normalizations of a trained network and see, measure and
 
 EXAMPLES = """  styleapp ablate presets
   styleapp ablate run --preset "the missing ingredient" -o out/
-  styleapp ablate run --checkpoint multistyle --photo photo.jpg --style munch-the_scream --normalizer group --set groups=8
+  styleapp ablate run --photo photo.jpg --style munch-the_scream --normalizer group --set groups=8
   styleapp ablate layers multistyle
 
 exit status: 0 fine, 2 bad input"""

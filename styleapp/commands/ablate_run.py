@@ -12,11 +12,12 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """Make pictures with a network as it is and with a switch for some of its layers, and compare them.
 
-One switch is made of options; a configuration file has any number of them. What is written: the grid original, switched,
-difference (grid.png), statistics of every channel (layers.csv), scores (scores.csv, scores.json), and the configuration with copies of its
-pictures (ablation.yaml, input-…), which makes the same pictures again. Without -o nothing is written."""
+One switch is made of options; a configuration file has any number of them. What is written: the grid original,
+switched, difference (grid.png), statistics of every channel (layers.csv), scores (scores.csv, scores.json), and the
+configuration with copies of its pictures (ablation.yaml, input-…), which makes the same pictures again. Without -o
+nothing is written."""
 
-EXAMPLES = """  styleapp ablate run --checkpoint multistyle --photo a.jpg b.jpg --style munch-the_scream --normalizer batch -o out/
+EXAMPLES = """  styleapp ablate run --photo a.jpg b.jpg --style munch-the_scream --normalizer batch -o out/
   styleapp ablate run --checkpoint adain --photo a.jpg --style s.jpg --removed mean --modulation shift
   styleapp ablate run --checkpoint facades --mask palace --layers "stages.5.*" --modulation map_mean -o out/
   styleapp ablate run --checkpoint multistyle --photo a.jpg --style munch-the_scream --layers "blocks.*" \\

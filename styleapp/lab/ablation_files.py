@@ -1,4 +1,4 @@
-"""What is kept of an ablation: a grid of its pictures, tables, and the configuration with all pictures that it needs."""
+"""What is kept of an ablation: a grid of its pictures, tables, and a configuration with the pictures that it needs."""
 
 import csv
 import io

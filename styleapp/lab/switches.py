@@ -1,12 +1,12 @@
 """What an ablation changes in a network: one switch for some of its layers, and how switches are applied."""
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import torch
 from torch import nn
@@ -15,6 +15,7 @@ from styleapp.lab.partial import MODULATIONS, REMOVED, BatchStatistics, PartialM
 from styleapp.models.vgg import VGG19
 from styleapp.norms import (
     NORMALIZERS,
+    WEIGHT_NORMS,
     NormConfig,
     NormLayer,
     Switched,
@@ -50,7 +51,7 @@ class LayerSwitch:
     """What is changed in some layers. Where several switches fit a layer, the last of them counts, whole.
 
     Attributes:
-        layers: which normalization layers, by qualified name, with ``*`` and ``?`` as in file names; with a
+        layers: which normalization layers, by qualified name, with ``*``, ``?`` and ``[…]`` as in file names; with a
             ``weight_norm`` which convolutions.
         normalizer: a name of :data:`styleapp.norms.NORMALIZERS`; ``None`` keeps the one that is there.
         options: of the new normalizer or weight normalization, such as ``groups``, ``k``, ``eps``.
@@ -88,7 +89,8 @@ class LayerSwitch:
         if self.weight_norm is not None:
             self._check_weight_norm(self.weight_norm)
         elif self.normalizer is not None:
-            NormConfig(self.normalizer, "none", options=self.options)  # raises what is wrong with them
+            NormConfig(self.normalizer, "none", options=self.options)  # raises where an option is unknown
+            _require_kinds(self.normalizer, self.options, NORMALIZERS[self.normalizer].__init__)
         elif self.options:
             raise ValueError(f"options {', '.join(self.options)} need a normalizer or a weight_norm that has them")
 
@@ -98,6 +100,7 @@ class LayerSwitch:
         if others:
             raise ValueError(f"a switch of weight_norm is for convolutions: it cannot have {', '.join(others)}")
         require_known(name, self.options)
+        _require_kinds(name, self.options, WEIGHT_NORMS[name])
 
     def record(self) -> dict[str, Any]:
         """What differs from the defaults, as plain data; ``LayerSwitch(**record)`` is the same switch."""
@@ -111,6 +114,33 @@ class LayerSwitch:
 def _require_one_of(what: str, name: Any, known: Mapping[str, Any] | Sequence[str]) -> None:
     if name not in known:
         raise ValueError(f"{what} must be one of {', '.join(known)}, got {name!r}")
+
+
+def _require_kinds(owner: str, options: Mapping[str, Any], constructor: Callable[..., Any]) -> None:
+    """Refuses values that are not of the kind that the constructor names: options may come from a file."""
+    kinds = get_type_hints(constructor)
+    for name, value in options.items():
+        if not _is_of(value, kinds[name]):
+            raise ValueError(f"option {name} of {owner} must be {_in_words(kinds[name])}, got {value!r}")
+
+
+def _in_words(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return " or ".join(map(str, get_args(kind)))
+    return " or ".join(_in_words(one) for one in get_args(kind)) or WORDS.get(kind, str(kind))
+
+
+WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a word", type(None): "nothing"}
+
+
+def _is_of(value: Any, kind: Any) -> bool:
+    if get_origin(kind) is Literal:
+        return value in get_args(kind)
+    if get_args(kind):  # one of several
+        return any(_is_of(value, one) for one in get_args(kind))
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(value, int | float if kind is float else kind)
 
 
 @dataclass(frozen=True)

@@ -196,20 +196,20 @@ def _downloads(controls: TabControls) -> list[gr.DownloadButton]:
         "grid": "Pictures (PNG)",
         "statistics": "Layers (CSV)",
         "scores-file": "Scores (CSV)",
-        "configuration": "Configuration (YAML)",
-        "all": "All of it (ZIP)",
+        "configuration": "Config (YAML)",
+        "all": "All (ZIP)",
     }
     with gr.Accordion("Export", open=True, **controls.named("export")), gr.Row(elem_classes="exports"):
         return [
-            gr.DownloadButton(title, interactive=False, size="md", min_width=120, **controls.named(part))
+            gr.DownloadButton(title, interactive=False, size="sm", min_width=100, **controls.named(part))
             for part, title in titles.items()
         ]
 
 
 def _layers(controls: TabControls) -> tuple[LayerMap, gr.HTML, gr.Button, gr.Button]:
     with gr.Row(elem_classes="actions"):
-        keep = gr.Button("Keep, and switch others", min_width=120, **controls.named("keep"))
-        reset = gr.Button("Reset", variant="primary", min_width=90, **controls.named("reset"))
+        keep = gr.Button("Keep, and switch others", size="md", min_width=120, scale=2, **controls.named("keep"))
+        reset = gr.Button("Reset", variant="primary", size="md", min_width=90, scale=1, **controls.named("reset"))
     kept_words = gr.HTML(visible=False, **controls.named("kept"))
     return LayerMap(elem_classes="layer-map", **controls.named("layers")), kept_words, keep, reset
 

@@ -18,8 +18,7 @@ SWITCHBOARD_TIPS = {
     "lab-deviation": "Which deviation the features are divided by.",
     "lab-k": "How many of the largest deviations count.",
     "lab-constant": "The factor that makes it comparable to L2: the paper's, or one that is exact for Gaussians.",
-    "lab-threshold": "From which value on the method corrects; empty is its own default.",
-    "lab-eps": "What is added to the variance before the root; empty is the default.",
+    "lab-eps": "What is added to the variance before the root.",
     "lab-removed": "What the normalizer takes away.",
     "lab-statistics": "Averages from training, or the batch's own; only where a normalizer keeps averages.",
     "lab-modulation": "Which of scale γ and shift β are given back.",
@@ -39,7 +38,6 @@ class SwitchControls(NamedTuple):
     deviation: gr.Radio
     k: gr.Number
     constant: gr.Radio
-    threshold: gr.Number
     eps: gr.Number
     removed: gr.Radio
     statistics: gr.Radio
@@ -55,7 +53,7 @@ class SwitchControls(NamedTuple):
     @property
     def changes(self) -> list[Any]:
         """Their events."""
-        numbers = [self.groups, self.k, self.threshold, self.eps]
+        numbers = [self.groups, self.k, self.eps]
         lists: list[Any] = [self.normalizer, self.deviation, self.constant, self.weight_norm]
         lists += [self.removed, self.statistics, self.modulation]
         typed = [event for number in numbers for event in (number.submit, number.blur)]
@@ -70,8 +68,7 @@ def switchboard(controls: TabControls) -> SwitchControls:
         deviation = _hidden_radio(controls, "deviation", "Deviation", DEVIATIONS)
         k = _number(controls, "k", "k", 10, precision=0)
         constant = _hidden_radio(controls, "constant", "Factor", [("Paper", "paper"), ("Calibrated", "calibrated")])
-        threshold = _number(controls, "threshold", "Threshold", None)
-        eps = _number(controls, "eps", "ε", None)
+        eps = _number(controls, "eps", "ε", 1e-5)
     removed = gr.Radio(
         [("Mean and deviation", "both"), ("Only the mean", "mean"), ("Only the deviation", "deviation")],
         value="both",
@@ -88,7 +85,7 @@ def switchboard(controls: TabControls) -> SwitchControls:
     strength = controls.slider("strength", "Strength of scale and shift", 0, STRONGEST, 1.0, 0.05)
     weight_norm = controls.name_list("weight-norm", "Weight normalization", _entries("weight"), AS_IT_IS)
     return SwitchControls(
-        *(normalizer, groups, deviation, k, constant, threshold, eps),
+        *(normalizer, groups, deviation, k, constant, eps),
         *(removed, statistics, modulation, strength, weight_norm),
     )
 
@@ -99,7 +96,7 @@ def _entries(kind: str) -> list[tuple[str, str]]:
     return [("as it is", AS_IT_IS), *found]
 
 
-def _number(controls: TabControls, part: str, label: str, value: float | None, **options: Any) -> gr.Number:
+def _number(controls: TabControls, part: str, label: str, value: float, **options: Any) -> gr.Number:
     return gr.Number(value, label=label, visible=False, min_width=90, **options, **controls.told(part))
 
 

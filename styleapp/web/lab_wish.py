@@ -35,10 +35,9 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "deviation": ("instance",),
     "k": ("instance", "topk_batch"),
     "constant": ("linf_batch", "topk_batch"),
-    "threshold": ("unified_batch", "adaptive_batch"),
     "eps": WITH_EPS,
 }
-"""Options that have a control, and the normalizers that they are for. The others have no effect on a single batch."""
+"""Options that have a control, and the normalizers that they are for; files and ``/ablate`` take the others, too."""
 
 LARGEST_K = "topk"
 
@@ -47,12 +46,11 @@ class Switchboard(NamedTuple):
     """The controls that make a switch, in the page's order; the defaults switch nothing."""
 
     normalizer: str = AS_IT_IS
-    groups: float | None = 8
+    groups: float = 8
     deviation: str = "l2"
-    k: float | None = 10
+    k: float = 10
     constant: str = "paper"
-    threshold: float | None = None
-    eps: float | None = None
+    eps: float = 1e-5
     removed: str = "both"
     statistics: str = AS_IT_IS
     modulation: str = "both"
@@ -63,14 +61,13 @@ class Switchboard(NamedTuple):
     def of(cls, switch: LayerSwitch) -> "Switchboard":
         """What the controls must hold for a switch."""
         record = {name: value for name, value in switch.record().items() if name not in ("layers", "options")}
-        own = {"groups": None} if switch.normalizer else {}
-        return cls(**{**own, **switch.options, **record})
+        return cls(**{**switch.options, **record})
 
     def options(self) -> dict[str, Any]:
         """Of the normalizer, where they are not its defaults."""
         given = {name: getattr(self, name) for name in shown_options(self.normalizer, self.deviation)}
         whole = {name: _whole(value) if name in ("groups", "k") else value for name, value in given.items()}
-        return {name: value for name, value in whole.items() if value is not None and value != USUAL.get(name)}
+        return {name: value for name, value in whole.items() if value != USUAL.get(name)}
 
     def for_norms(self) -> dict[str, Any]:
         """Fields of the switch for normalization layers, but for which; empty where nothing is switched."""
@@ -97,7 +94,7 @@ class Switchboard(NamedTuple):
         return tuple(made)
 
 
-USUAL = {"deviation": "l2", "k": 10, "constant": "paper"}
+USUAL = {"deviation": "l2", "k": 10, "constant": "paper", "eps": 1e-5}
 """Values of options that the normalizers have anyway."""
 
 

@@ -26,14 +26,13 @@ const drawGroup = ({ title, rows }) => {
   const body = made(table, "tbody"), head = made(body, "tr", "", "head"), names = rows.map(row => row.name);
   box(made(head, "th"), `All: ${title.toLowerCase()}`, names);
   const words = made(head, "th", `${title} (${rows.length})`);
-  words.colSpan = 3;
+  words.colSpan = 2;
   for (const { name, shape, what } of rows) {
     const line = made(body, "tr", "", name in shown.now ? "switched" : "");
     line.dataset.layer = name;
     box(made(line, "td"), `Switch ${name}`, [name]);
-    made(line, "td", name, "name");
-    made(line, "td", shape, "shape");
-    const cell = made(line, "td", what, "what");
+    const layer = made(line, "td", name, "name"), cell = made(line, "td", what, "what");
+    made(layer, "div", shape, "shape");
     if (name in shown.now) made(cell, "div", shown.now[name], "now");
   }
 };

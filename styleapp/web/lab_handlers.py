@@ -206,8 +206,8 @@ def _setup(one: Subject, name: str | None) -> tuple[Any, ...]:
     asked = preset(name).ablation if name else None
     known = [(title.capitalize(), title) for title in one.masks] if one.of_masks else _photos()
     pictures = (asked.masks or asked.photos) if asked else tuple(value for _, value in known[:1])
-    styles = [(style.replace("-", ": ").replace("_", " "), style) for style in one.styles] or _style_pictures()
-    first = FIRST[1] if FIRST[1] in one.styles else next(iter(styles))[1]
+    styles = _styles(one)
+    first = FIRST[1] if FIRST[1] in one.styles else next((name for _, name in styles), None)
     style = asked.styles[0] if asked and asked.styles else first
     return (
         one.name,
@@ -224,8 +224,12 @@ def _photos() -> list[tuple[str, str]]:
     return [(sample.title, sample.name) for sample in sample_photos()]
 
 
-def _style_pictures() -> list[tuple[str, str]]:
-    return [(sample.title, sample.name) for sample in sample_styles()]
+def _styles(one: Subject) -> list[tuple[str, str]]:
+    """Titles and names of a network's styles, or of the sample styles where it takes pictures."""
+    if one.of_masks:
+        return []
+    named = [(name.replace("-", ": ").replace("_", " "), name) for name in one.styles]
+    return named or [(sample.title, sample.name) for sample in sample_styles()]
 
 
 def _switches(network: str, name: str | None) -> tuple[Any, ...]:

@@ -94,7 +94,7 @@ class Switchboard(NamedTuple):
         return tuple(made)
 
 
-USUAL = {"deviation": "l2", "k": 10, "constant": "paper", "eps": 1e-5}
+USUAL = {"deviation": "l2", "constant": "paper", "eps": 1e-5}
 """Values of options that the normalizers have anyway."""
 
 

@@ -9,7 +9,7 @@ from styleapp.norms.catalogue import catalogue
 from styleapp.web.controls import COMPUTE, PRIVATE, NameList, NameRadio, TabControls
 from styleapp.web.lab_endpoint import ablate_endpoint
 from styleapp.web.lab_handlers import LabHandlers
-from styleapp.web.lab_switchboard import SWITCHBOARD_TIPS, switchboard
+from styleapp.web.lab_switchboard import SWITCHBOARD_TIPS, SwitchControls, switchboard
 from styleapp.web.lab_views import PLACES
 from styleapp.web.lab_wish import AS_IT_IS
 from styleapp.web.layer_map import LayerMap
@@ -111,36 +111,46 @@ def build(handlers: LabHandlers) -> LabPage:
             system, explained = _about(controls)
     pictures, style, seed = few
     subjects = Subjects(network, pictures, files, style, style_picture, seed, size)
-    kept, done, charts, opened = gr.State([]), gr.State(None), gr.State(None), gr.State(False)
+    kept, opened = gr.State([]), gr.State(False)
     values = [*subjects, kept, layer_map, *board]
-    run: dict[str, Any] = {
-        "fn": handlers.run,
-        "inputs": [done, result.place, *values],
-        "outputs": [
-            *(result.problem, result.tiles, result.scores, charts, result.chart, layer_map),
-            *(*result.downloads, done),
-        ],
-        "trigger_mode": "always_last",
-        "show_progress": "minimal",
-        "show_progress_on": [result.tiles],
-        "api_visibility": "private",
-        **COMPUTE,
-    }
+    run = _running(handlers, result, values, layer_map)
     undone = [layer_map, kept, kept_words, *board, preset, claim, system, explained]
     setup = [*subjects[:6], *undone]
     network.input(handlers.choose, network, setup, **PRIVATE).then(**run)
     preset.input(handlers.begin, [preset, network], setup, **PRIVATE).then(**run)
     reset.click(handlers.reset, network, undone, **PRIVATE).then(**run)
     keep.click(handlers.keep, values, [kept, kept_words, *board], **PRIVATE).then(**run)
-    options = [board.normalizer.input, board.deviation.input]
-    about = [board.normalizer, board.deviation], [*board.options, system, explained]
-    gr.on(options, handlers.normalizer, *about, **PRIVATE)
-    board.weight_norm.input(handlers.system, board.weight_norm, [system, explained], **PRIVATE)
-    system.input(handlers.system, system, [system, explained], **PRIVATE)
-    result.place.input(handlers.place, [charts, result.place], result.chart, **PRIVATE)
     gr.on([*_changes(subjects), layer_map.input, *board.changes], **run)
+    _connect_about(handlers, board, [system, explained])
     ablate_endpoint(handlers, style_picture)
     return LabPage(handlers, [notice, studio, opened, *setup], run)
+
+
+def _running(handlers: LabHandlers, result: Result, values: list[Any], layer_map: LayerMap) -> dict[str, Any]:
+    """The event that makes the result, as keywords; and the choice of what its chart shows."""
+    done, charts = gr.State(None), gr.State(None)
+    result.place.input(handlers.place, [charts, result.place], result.chart, **PRIVATE)
+    shown = [result.problem, result.tiles, result.scores, charts, result.chart, layer_map]
+    return {
+        "fn": handlers.run,
+        "inputs": [done, result.place, *values],
+        "outputs": [*shown, *result.downloads, done],
+        "trigger_mode": "always_last",
+        "show_progress": "minimal",
+        "show_progress_on": [result.tiles],
+        "api_visibility": "private",
+        **COMPUTE,
+    }
+
+
+def _connect_about(handlers: LabHandlers, board: SwitchControls, about: list[Any]) -> None:
+    """What follows the choice of a system: its options, and what the catalogue says of it."""
+    system = about[0]
+    options = [board.normalizer.input, board.deviation.input]
+    chosen: list[Any] = [board.normalizer, board.deviation]
+    gr.on(options, handlers.normalizer, chosen, [*board.options, *about], **PRIVATE)
+    board.weight_norm.input(handlers.system, board.weight_norm, about, **PRIVATE)
+    system.input(handlers.system, system, about, **PRIVATE)
 
 
 def connect_tab(page: LabPage, tab: gr.Tab) -> None:

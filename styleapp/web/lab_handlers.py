@@ -92,10 +92,8 @@ class LabHandlers:
 
     def begin(self, name: str, network: str) -> tuple[Any, ...]:
         """For the page, when a preset is chosen: as :meth:`choose`, with its network, pictures and switches."""
-        if not name:
-            return _setup(subject(network), None)
         with readable_errors():
-            return _setup(subject(preset(name).ablation.checkpoint), name)
+            return _setup(subject(preset(name).ablation.checkpoint if name else network), name or None)
 
     def reset(self, network: str) -> tuple[Any, ...]:
         """For the page: what undoes all switches, in the order layer map, kept switches, their words, the switchboard,

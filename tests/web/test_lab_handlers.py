@@ -173,7 +173,8 @@ def test_chart_places_layers_on_a_log_scale(outcome: Outcome) -> None:
         chart = statistics_chart(outcome, place)
         assert chart.count('class="line"') == len(outcome.original.layers)
         places = [float(one) for one in re.findall(r'<i class="\w+" style="left:([\d.]+)%', chart)]
-        assert len(places) == 2 * len(outcome.original.layers) and 0 <= min(places) < max(places) <= 100
+        assert len(places) == 2 * len(outcome.original.layers) and 0 <= min(places) <= max(places) <= 100
+        assert len({*places}) > 1 or place == "after"  # what comes out of norms that were not trained varies alike
     layer, twin = outcome.original.layers[0], outcome.switched.layers[0]
     told = f"{layer.layer}: {layer.after.mean_deviation:.4g} without, {twin.after.mean_deviation:.4g} with"
     assert told in statistics_chart(outcome, "after")

@@ -14,7 +14,8 @@ from typing import Any
 import gradio as gr
 
 from styleapp.pipelines.style_bank import bank_folder
-from styleapp.web import paint, styles, stylize
+from styleapp.web import lab, paint, styles, stylize
+from styleapp.web.lab_handlers import LabHandlers
 from styleapp.web.network import NetworkProvider
 from styleapp.web.painters import Painters
 from styleapp.web.studios import KEEP_SECONDS, Studios
@@ -29,6 +30,7 @@ TABS: tuple[tuple[str, Callable[[Any], Any], dict[str, str]], ...] = (
     ("Stylize", stylize.build, stylize.TIPS),
     ("Styles", styles.build, styles.TIPS),
     ("Paint", paint.build, paint.TIPS),
+    ("Lab", lab.build, lab.TIPS),
 )
 """Title of each tab, the function that builds it from what it paints with, and its tooltips by element id.
 
@@ -56,11 +58,14 @@ def build_app(network: NetworkProvider, studios: Studios, painters: Painters | N
         gr.HTML(HEADER)
         notice = gr.HTML(visible=False, elem_id="notice", elem_classes="notice")
         built: dict[str, Any] = {}
+        places: dict[str, gr.Tab] = {}
         with gr.Tabs() as tabs:
-            for (title, build, _), behind in zip(TABS, (network, studios, painters or Painters()), strict=True):
-                with gr.Tab(title, id=title.lower()):
-                    built[title] = build(behind)
+            behind = (network, studios, painters or Painters(), LabHandlers())
+            for (title, build, _), with_it in zip(TABS, behind, strict=True):
+                with gr.Tab(title, id=title.lower()) as places[title]:
+                    built[title] = build(with_it)
         paint.connect_stylize(built["Paint"], built["Stylize"], tabs)
+        lab.connect_tab(built["Lab"], places["Lab"])
         app.load(lambda: _notice(network), None, notice, queue=False, show_progress="hidden", api_visibility="private")
     return app
 
@@ -136,7 +141,7 @@ def page_options(*checkpoints: str) -> dict[str, Any]:
     folder = Path(__file__).parent
     return {
         "theme": _theme(),
-        "css": "\n".join((folder / name).read_text(encoding="utf-8") for name in ("page.css", "paint.css")),
+        "css": "\n".join((folder / name).read_text(encoding="utf-8") for name in ("page.css", "paint.css", "lab.css")),
         "head": _tooltip_script(),
         "blocked_paths": _private_paths(checkpoints),
         "max_file_size": MAX_FILE_SIZE,

@@ -90,8 +90,12 @@ def address(checkpoint: Path, named_checkpoint: Path, few_samples: None, quick_l
 
 
 @pytest.fixture(scope="session")
-def paint_folder(spade_checkpoint: Path, segmenter_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Checkpoints with a manifest: ``facades`` (five classes, no style pictures), and ``town`` with a segmenter."""
+def paint_folder(
+    spade_checkpoint: Path, segmenter_checkpoint: Path, named_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Checkpoints with a manifest: ``facades`` (five classes, no style pictures), ``town`` with a segmenter, and
+    ``multistyle``.
+    """
     folder = tmp_path_factory.mktemp("paint")
     entries = [
         {"index": index, "name": name, "rgb": list(rgb)}
@@ -116,6 +120,7 @@ def paint_folder(spade_checkpoint: Path, segmenter_checkpoint: Path, tmp_path_fa
         "facades": save_network(folder / "facades.safetensors", network.state_dict(), card),
         "town": spade_checkpoint,
         "town_segmenter": segmenter_checkpoint,
+        "multistyle": named_checkpoint,
     }
     for file in files.values():
         if file.parent != folder:

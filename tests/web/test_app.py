@@ -73,6 +73,27 @@ CONTRACTS = {
         ["filepath"],
     ),
     "/labels": ([], [ANYTHING]),
+    "/ablate": (
+        [
+            ("checkpoint", "str", True, "multistyle"),
+            ("pictures", "list[filepath]", True, None),
+            ("samples", ANYTHING, True, None),
+            ("style", "str", True, ""),
+            ("style_picture", "filepath", True, None),
+            ("layers", "str", True, "*"),
+            ("normalizer", "str", True, ""),
+            ("options", ANYTHING, True, None),
+            ("removed", "Literal['both', 'mean', 'deviation']", True, "both"),
+            ("statistics", "str", True, ""),
+            ("modulation", "Literal['both', 'scale', 'shift', 'none', 'class_mean', 'map_mean']", True, "both"),
+            ("strength", "float", True, 1.0),
+            ("weight_norm", "str", True, ""),
+            ("switches", ANYTHING, True, None),
+            ("seed", "int", True, 0),
+            ("size", "int", True, 256),
+        ],
+        ["filepath", ANYTHING, "str"],
+    ),
 }
 """Parameters and what comes back, by endpoint."""
 
@@ -219,7 +240,9 @@ def test_every_visible_control_has_a_tooltip(few_samples: None, checkpoint: Path
         and "notice" not in block.elem_classes
     ]
     named = {block.elem_id for block in controls if block.elem_id}
-    assert named | {"stylize-stop", "styles-learn-stop", "styles-sheet", "paint-variants"} == set(tips)
+    hidden = {"stylize-stop", "styles-learn-stop", "styles-sheet", "paint-variants"}
+    hidden |= {f"lab-{part}" for part in ("claim", "problem", "kept", "groups", "deviation", "k", "constant", "eps")}
+    assert named | hidden == set(tips)
     assert all(len(text.split()) > 3 for text in tips.values())
     bare = [block.get_block_name() for block in controls if not block.elem_id]
     assert set(bare) <= {"html", "form"}, bare  # the masthead, and frames around controls
@@ -236,7 +259,7 @@ def test_page_says_that_a_checkpoint_has_names_instead(named_checkpoint: Path) -
 
 def test_painting_events_share_one_queue_and_lessons_another(few_samples: None, checkpoint: Path) -> None:
     app = web_app.build_app(NetworkProvider(str(checkpoint)), Studios("none"))
-    for name, count in (("compute", 4 + 7 + 8), ("lessons", 2)):
+    for name, count in (("compute", 4 + 7 + 8 + 7), ("lessons", 2)):
         heavy = [one for one in app.fns.values() if one.concurrency_id == name]
         assert len(heavy) == count
         assert {one.concurrency_limit for one in heavy} == {1}

@@ -18,7 +18,7 @@ TEXT = PAGE.read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=["any style", "named styles", "label maps"])
+@pytest.mark.parametrize("example", EXAMPLES, ids=["any style", "named styles", "label maps", "ablation"])
 def test_client_example(
     example: str, paint_address: str, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -29,7 +29,8 @@ def test_client_example(
     names: dict[str, object] = {}
     exec(example, names)
     with Image.open(str(names["painting"])) as painting:
-        assert (painting.format, painting.size) == ("PNG", (96, 72))
+        expected = (96, 72) if "/ablate" not in example else (3 * 256 + 4 * 6, 22 + 6 + 256 + 6)
+        assert (painting.format, painting.size) == ("PNG", expected)
 
 
 def test_endpoints_parameters_and_parts_of_the_tab_are_described(few_samples: None) -> None:

@@ -1,0 +1,120 @@
+"""The tab *Lab* in a real browser: switches change pictures, and reset brings them back."""
+
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from styleapp.lab.ablation import Ablation, run
+
+pytestmark = pytest.mark.browser
+
+OpenPage = Callable[..., Any]
+SWITCHED = "document.querySelectorAll('#lab-tiles img')[1]?.src"
+PATIENT = 240_000  # milliseconds
+
+
+@pytest.fixture
+def open_tab(open_page: OpenPage) -> OpenPage:
+    """Opens the page in a window of its own, at the tab *Lab*, with its first result."""
+
+    def open_it(url: str, width: int = 1280, height: int = 900) -> Any:
+        page = open_page(url, width, height)
+        page.set_default_timeout(PATIENT)
+        page.get_by_role("tab", name="Lab").click()
+        page.wait_for_function("document.querySelectorAll('#lab-tiles img').length == 3")
+        return page
+
+    return open_it
+
+
+def shown(page: Any) -> list[np.ndarray]:
+    """Pixels of original, switched and difference."""
+    sources = page.evaluate("[...document.querySelectorAll('#lab-tiles img')].map(one => one.src)")
+    return [np.asarray(Image.open(BytesIO(page.request.get(source).body())).convert("RGB")) for source in sources]
+
+
+def change(page: Any, act: Callable[[], Any]) -> list[np.ndarray]:
+    """Does something and waits for another switched picture."""
+    before = page.evaluate(SWITCHED)
+    act()
+    page.wait_for_function(f"before => {SWITCHED} && {SWITCHED} != before", arg=before)
+    return shown(page)
+
+
+def tick(page: Any, part: str, words: str) -> None:
+    page.locator(f"#lab-{part} label", has_text=words).first.click()
+
+
+def choose(page: Any, part: str, words: str) -> None:
+    page.click(f"#lab-{part} input")
+    page.get_by_role("option", name=words).first.click()
+
+
+@pytest.mark.parametrize("network", ["multistyle", "facades"])
+def test_three_switches_and_back_and_the_configuration(
+    open_tab: OpenPage, paint_address: str, network: str, tmp_path: Path
+) -> None:
+    page = open_tab(paint_address)
+    if network != "multistyle":
+        change(page, lambda: tick(page, "network", network))
+    original, same, difference = shown(page)
+    np.testing.assert_array_equal(original, same)
+    assert not difference.any()
+    seen = [same]
+    for act in (
+        lambda: choose(page, "normalizer", "Layer normalization"),
+        lambda: tick(page, "removed", "Only the mean"),
+        lambda: tick(page, "modulation", "Only the shift"),
+    ):
+        first, second, _ = change(page, act)
+        np.testing.assert_array_equal(first, original)
+        assert not any(np.array_equal(second, one) for one in seen)
+        seen.append(second)
+    assert "→ layer" in page.locator("#lab-layers tr.switched").first.inner_text()
+    page.wait_for_selector("#lab-configuration:not([disabled])")
+    with page.expect_download() as waiting:
+        page.click("#lab-configuration")
+    waiting.value.save_as(tmp_path / "ablation.yaml")
+    outcome = run(Ablation.load(tmp_path / "ablation.yaml"))
+    np.testing.assert_array_equal(np.asarray(outcome.switched.pictures[0]), seen[-1])
+    first, second, _ = change(page, lambda: page.click("#lab-reset"))
+    np.testing.assert_array_equal(first, original)
+    np.testing.assert_array_equal(second, original)
+    page.wait_for_selector("#lab-layers tr.switched", state="detached")
+
+
+def test_ticked_layers_only_and_one_sentence_for_what_does_not_work(open_tab: OpenPage, paint_address: str) -> None:
+    page = open_tab(paint_address)
+    boxes = page.locator("#lab-layers tbody:first-of-type input")
+    boxes.nth(0).click()  # all of the kind: none is ticked now
+    boxes.nth(2).click()
+    name = page.locator("#lab-layers tbody:first-of-type tr").nth(2).get_attribute("data-layer")
+    change(page, lambda: choose(page, "normalizer", "Group normalization"))
+    page.wait_for_function("document.querySelectorAll('#lab-layers tr.switched').length == 1")
+    assert page.get_attribute("#lab-layers tr.switched", "data-layer") == name
+    page.fill("#lab-groups input", "3")
+    page.locator("#lab-groups input").blur()
+    page.wait_for_selector("#lab-problem")
+    assert "groups must be a divisor of the 8 features, got 3" in page.inner_text("#lab-problem")
+    page.fill("#lab-groups input", "2")
+    page.locator("#lab-groups input").blur()
+    page.wait_for_selector("#lab-problem", state="detached")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_is_wider_than_the_window_and_all_is_told(
+    open_tab: OpenPage, paint_address: str, width: int, misplaced: Any
+) -> None:
+    page = open_tab(paint_address, width, 844)
+    choose(page, "preset", "SPADE without space")
+    page.wait_for_selector("#lab-layers .now")
+    for accordion in ("own", "about"):
+        page.locator(f"#lab-{accordion} > button").click()
+    page.wait_for_selector("#lab-entry code")
+    assert "Spatially" in page.inner_text("#lab-entry")
+    assert misplaced(page, "lab", width) == []

@@ -74,9 +74,9 @@ class RepeatedForward(TrainingRule):
         if not module.automatic_optimization or self.batch is None:
             return
         (batch, batch_idx), self.batch = self.batch, None
-        with second_forward(self.target), silent(module), trainer.precision_plugin.train_step_context():
-            with suppress(Complete):
-                module.training_step(batch, batch_idx)
+        context = trainer.precision_plugin.train_step_context()
+        with suppress(Complete), second_forward(self.target), silent(module), context:
+            module.training_step(batch, batch_idx)
         self._compare()
 
     def _count(self, layer: nn.Module, *_: Any) -> None:

@@ -74,8 +74,8 @@ class RepeatedForward(TrainingRule):
         if not module.automatic_optimization or self.batch is None:
             return
         (batch, batch_idx), self.batch = self.batch, None
-        context = trainer.precision_plugin.train_step_context
-        with second_forward(self.target), silent(module), context(), suppress(Complete):
+        context = trainer.precision_plugin.train_step_context()
+        with suppress(Complete), second_forward(self.target), silent(module), context:
             module.training_step(batch, batch_idx)
         self._compare()
 

@@ -36,6 +36,8 @@ NUMBERS: dict[str, list[Any]] = {
     "n_power_iterations": [0, 3],
     "convention": ["timm"],
 }
+USUAL = ["both", "scale", "shift", "none"]
+"""Modulations that need no label map."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def options(random: Random, constructor: Any) -> dict[str, Any]:
 
 def pattern(random: Random, names: list[str]) -> str:
     name = random.choice(names)
-    return random.choice(["*", name, f"{name[: len(name) // 2]}*", f"*{name[-3:]}", "nowhere*"])
+    return random.choice(["*", "*", name, name, f"{name[: len(name) // 2]}*", f"*{name[-3:]}"] * 3 + ["nowhere*"])
 
 
 def random_switch(random: Random, network: torch.nn.Module) -> LayerSwitch:
@@ -68,8 +70,8 @@ def random_switch(random: Random, network: torch.nn.Module) -> LayerSwitch:
         normalizer=name,
         options=options(random, NORMALIZERS[name]) if name else {},
         removed=random.choice([*REMOVED]),  # type: ignore[arg-type]
-        statistics=random.choice([None, None, *STATISTICS]),  # type: ignore[arg-type]
-        modulation=random.choice([*MODULATIONS]),  # type: ignore[arg-type]
+        statistics=random.choice([None] * 8 + [*STATISTICS]),  # type: ignore[arg-type]
+        modulation=random.choice([*MODULATIONS, *USUAL * 3]),  # type: ignore[arg-type]
         strength=random.choice([1.0, 1.0, 0.0, 0.4, 1.5]),
     )
 

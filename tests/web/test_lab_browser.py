@@ -55,13 +55,14 @@ def choose(page: Any, part: str, words: str) -> None:
     page.get_by_role("option", name=words).first.click()
 
 
-@pytest.mark.parametrize("network", ["multistyle", "facades"])
+# With multistyle a change once did not arrive within minutes, on a machine with much other work: not yet understood.
+@pytest.mark.parametrize("name", [pytest.param("multistyle", marks=pytest.mark.slow), "facades"])
 def test_three_switches_and_back_and_the_configuration(
-    open_tab: OpenPage, paint_address: str, network: str, tmp_path: Path
+    open_tab: OpenPage, paint_address: str, name: str, tmp_path: Path
 ) -> None:
     page = open_tab(paint_address)
-    if network != "multistyle":
-        change(page, lambda: tick(page, "network", network))
+    if name != "multistyle":
+        change(page, lambda: tick(page, "network", name))
     original, same, difference = shown(page)
     np.testing.assert_array_equal(original, same)
     assert not difference.any()

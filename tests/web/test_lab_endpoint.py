@@ -47,7 +47,7 @@ def test_plain_values_are_one_switch_and_the_configuration_repeats_it(client: Cl
         and scores["change"]["mean_difference"] > 0
     )
     told = Ablation.from_yaml(configuration)
-    assert (told.switches, told.photos) == ((switch,), ("tower", "input-photos-1.png"))
+    assert (told.switches, told.photos) == ((switch,), ("tower", "input-photos-2.png"))
 
 
 def test_several_switches_on_label_maps(client: Client) -> None:

@@ -55,8 +55,7 @@ def choose(page: Any, part: str, words: str) -> None:
     page.get_by_role("option", name=words).first.click()
 
 
-# With multistyle a change once did not arrive within minutes, on a machine with much other work: not yet understood.
-@pytest.mark.parametrize("name", [pytest.param("multistyle", marks=pytest.mark.slow), "facades"])
+@pytest.mark.parametrize("name", ["multistyle", "facades"])
 def test_three_switches_and_back_and_the_configuration(
     open_tab: OpenPage, paint_address: str, name: str, tmp_path: Path
 ) -> None:
@@ -70,7 +69,7 @@ def test_three_switches_and_back_and_the_configuration(
     for act in (
         lambda: choose(page, "normalizer", "Layer normalization"),
         lambda: tick(page, "removed", "Only the mean"),
-        lambda: tick(page, "modulation", "Only the shift"),
+        lambda: tick(page, "modulation", "Neither"),
     ):
         first, second, _ = change(page, act)
         np.testing.assert_array_equal(first, original)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from PIL import Image, ImageDraw
 
 from styleapp.checkpoint import Card, save_network
 from styleapp.data.pictures import held_out
+from styleapp.lab.grid_results import curves_to_csv, results_to_csv
+from styleapp.lab.grid_run import CellResult
 from styleapp.models.adain import AdaINStylizer
 from styleapp.models.micro import MicroStylizer
 from styleapp.models.multistyle import MultiStyleNetwork
@@ -135,6 +138,44 @@ def named_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
             torch.nn.init.normal_(norm.modulator.bias)  # type: ignore[arg-type]
     card = Card("multistyle", network.options(), record={"steps": 0})
     return save_network(tmp_path_factory.mktemp("checkpoints") / "multistyle.safetensors", network.state_dict(), card)
+
+
+@pytest.fixture(scope="session")
+def ablation_results(named_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of results: the grid ``kinds`` with networks, ``sizes`` with an axis of numbers, and a probe's rows.
+
+    The style distance is 0.1 for instance and 0.2 for batch, and 0.01 more with each seed; ``none`` diverged.
+    """
+    folder = tmp_path_factory.mktemp("ablation")
+    kinds = [
+        _trained("kinds", {"normalizer": kind, "weight_norm": "none"}, seed, style)
+        for seed in (0, 1)
+        for kind, style in (("instance", 0.1), ("batch", 0.2), ("none", None))
+    ]
+    sizes = [
+        _trained("sizes", {"batch_size": size, "normalizer": kind}, seed, 0.1)
+        for seed in (0, 1)
+        for size in ("1", "4")
+        for kind in ("batch", "group")
+    ]
+    for results in (kinds, sizes):
+        (folder / f"{results[0].grid}.csv").write_text(results_to_csv(results))
+        (folder / f"{results[0].grid}-curves.csv").write_text(curves_to_csv(results))
+    (folder / "kinds").mkdir()
+    for kind in ("instance", "batch"):
+        shutil.copy(named_checkpoint, folder / "kinds" / f"{kind}--none.safetensors")
+    lines = [
+        f"{case},{seed},{block},{block + seed}.5" for case in ("none", "batch") for seed in (0, 1) for block in (1, 2)
+    ]
+    (folder / "probe-growth.csv").write_text("\n".join(["case,seed,block,variance", *lines]) + "\n")
+    return folder
+
+
+def _trained(grid: str, choices: dict[str, str], seed: int, style: float | None) -> CellResult:
+    curve = [{"step": step, "loss": 9.0 / step + seed, "style": 1.0 / step} for step in (2, 4)]
+    scores = {} if style is None else {"style_distance": style + seed / 100, "photo_itself_style_distance": 0.3}
+    problem = "training diverged" if style is None else ""
+    return CellResult(grid, choices, seed, 4, 8, scores, curve, problem=problem)
 
 
 COLOURS = {"sky": (90, 150, 220), "tree": (30, 90, 40), "house": (180, 120, 80)}

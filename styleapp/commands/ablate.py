@@ -20,6 +20,7 @@ EXAMPLES = """  styleapp ablate presets
   styleapp ablate layers multistyle
   styleapp ablate train --grid configs/ablation/grids/first.yaml
   styleapp ablate train --grid configs/ablation/grids/first.yaml --collect
+  styleapp ablate plot first -o first.svg
   styleapp ablate claims
 
 exit status: 0 fine, 1 a cell could not be trained, 2 bad input"""
@@ -29,6 +30,7 @@ ACTIONS = {
     "layers": "list the layers of a network that can be switched",
     "presets": "list ablations that are named after what papers say",
     "train": "train a grid of networks",
+    "plot": "draw the results of a grid",
     "claims": "write docs/ablations.md from the results",
 }
 """Name and one line of help; ``run`` is implemented by ``styleapp/commands/ablate_run.py``, and so on."""

@@ -15,11 +15,9 @@ from styleapp.lab.grid import Grid
 from styleapp.lab.grid_run import NETWORK, CellResult, folder_of, result_of
 
 __all__ = [
-    "Band",
     "Collected",
     "Mean",
     "Row",
-    "bands",
     "collect",
     "curves_to_csv",
     "read_rows",
@@ -203,40 +201,7 @@ def summarized(rows: Iterable[Row], number: str) -> Mean | None:
     for row in rows:
         if number in row.numbers:
             by_seed.setdefault(row.seed, []).append(row.numbers[number])
-    return _mean([fmean(values) for values in by_seed.values()]) if by_seed else None
-
-
-def _mean(values: Sequence[float]) -> Mean:
+    if not by_seed:
+        return None
+    values = [fmean(of_seed) for of_seed in by_seed.values()]
     return Mean(fmean(values), stdev(values) if len(values) > 1 else 0.0, len(values))
-
-
-@dataclass(frozen=True)
-class Band:
-    """A curve over the steps with its spread over seeds; steps at which not all seeds have a number are left out."""
-
-    choices: Mapping[str, str]
-    steps: tuple[int, ...]
-    means: tuple[Mean, ...]
-
-
-def bands(curves: Sequence[Row], number: str = "loss") -> tuple[Band, ...]:
-    """One for each setting, in the order of the table.
-
-    Args:
-        curves: of a table of curves, see :func:`read_rows`.
-        number: a loss.
-    """
-    settings: dict[str, list[Row]] = {}
-    for row in curves:
-        settings.setdefault(row.setting, []).append(row)
-    return tuple(_band(rows, number) for rows in settings.values())
-
-
-def _band(rows: Sequence[Row], number: str) -> Band:
-    seeds = {row.seed for row in rows}
-    at: dict[int, list[float]] = {}
-    for row in rows:
-        if number in row.numbers:
-            at.setdefault(int(row.numbers["step"]), []).append(row.numbers[number])
-    full = {step: _mean(values) for step, values in sorted(at.items()) if len(values) == len(seeds)}
-    return Band(rows[0].choices, tuple(full), tuple(full.values()))

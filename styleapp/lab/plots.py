@@ -4,7 +4,7 @@ What is drawn is plain data (:class:`Panel`, :class:`Series`), so that it can be
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import cycle
@@ -17,7 +17,18 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["OKABE_ITO", "SUFFIXES", "Panel", "Scale", "Series", "check_suffix", "draw", "figure_bytes", "write_figure"]
+__all__ = [
+    "OKABE_ITO",
+    "SUFFIXES",
+    "Panel",
+    "Scale",
+    "Series",
+    "check_suffix",
+    "draw",
+    "figure_bytes",
+    "series_of",
+    "write_figure",
+]
 
 OKABE_ITO = {
     "black": "#000000",
@@ -85,6 +96,24 @@ class Series:
         columns = [[value for value in column if math.isfinite(value)] for column in zip(*self.values, strict=True)]
         means = [sum(column) / len(column) if column else math.nan for column in columns]
         return [min(c, default=math.nan) for c in columns], means, [max(c, default=math.nan) for c in columns]
+
+
+def series_of(points: Iterable[tuple[str, int, float, float]], **looks: Callable[[str], Any]) -> tuple[Series, ...]:
+    """A series for each name, a line in it for each seed; NaN where a seed has no value at a place of the others.
+
+    Args:
+        points: name, seed, place and value of each.
+        looks: by field of :class:`Series`, a function of the name.
+    """
+    lines: dict[str, dict[int, dict[float, float]]] = {}
+    for name, seed, place, value in points:
+        lines.setdefault(name, {}).setdefault(seed, {})[place] = value
+    series = []
+    for name, of_seeds in lines.items():
+        places = tuple(sorted({place for line in of_seeds.values() for place in line}))
+        values = tuple(tuple(line.get(place, math.nan) for place in places) for line in of_seeds.values())
+        series.append(Series(name, places, values, **{field: look(name) for field, look in looks.items()}))
+    return tuple(series)
 
 
 @dataclass(frozen=True)

@@ -120,3 +120,37 @@ def test_actions_explain_themselves(run: Any, action: str) -> None:
     status, out, err = run(action, "--help")
     assert (status, err) == (0, "")
     assert f"\n  styleapp ablate {action}" in out and "exit status" in out
+
+
+def test_plot_lists_draws_and_tells(run: Any, ablation_results: Path, tmp_path: Path) -> None:
+    status, out, _ = run("plot", "--results", ablation_results)
+    assert status == 0 and out.splitlines()[1].split() == ["kinds", "Normalizer", "×", "weight", "norm", "3", "2"]
+    file = tmp_path / "sizes.svg"
+    status, out, err = run(
+        "plot", "sizes", "--results", ablation_results, "-o", file, "--settings", "4--batch", "1--batch"
+    )
+    assert (status, err) == (0, "") and "batch size" in file.read_text()
+    assert [line.split()[:4] for line in out.splitlines()[1:]] == [
+        ["batch_size", size, "+", "batch"] for size in ("1", "4")
+    ]
+    status, out, _ = run("plot", "kinds", "--results", ablation_results, "--json")
+    first = json.loads(out)["settings"][0]
+    assert first == {
+        "trained with": "instance",
+        "seeds": "2",
+        "training loss": "2.75 ± 0.71",
+        "style distance": "0.105 ± 0.007",
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("plot", "other"), "no results of a grid 'other' were collected; there are those of kinds, sizes"),
+        (("plot", "kinds", "--loss", "gram"), "the curves of kinds have no 'gram'"),
+        (("plot", "kinds", "-o", "kinds.txt"), "kinds.txt: a figure's name must end with .png, .svg, .pdf"),
+    ],
+)
+def test_plot_of_what_is_not_there(run: Any, ablation_results: Path, words: tuple[str, ...], message: str) -> None:
+    status, _, err = run(*words, "--results", ablation_results)
+    assert status == 2 and message in err and err.count("\n") == 1

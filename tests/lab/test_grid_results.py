@@ -1,4 +1,4 @@
-"""Tables of results: what is written is read again, means over seeds, bands, and the size of what is kept."""
+"""Tables of results: what is written is read again, means over seeds, and the size of what is kept."""
 
 import json
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import yaml
 
 from styleapp.lab import grid_results
 from styleapp.lab.grid import Grid, read_grid
-from styleapp.lab.grid_results import Mean, bands, collect, curves_to_csv, read_rows, results_to_csv, summarized
+from styleapp.lab.grid_results import Mean, collect, curves_to_csv, read_rows, results_to_csv, summarized
 from styleapp.lab.grid_run import CellResult, folder_of
 
 Write = Callable[..., Path]
@@ -85,16 +85,6 @@ def test_mean_over_rows_and_then_over_seeds(tmp_path: Path) -> None:
 )
 def test_figures_have_three_digits(mean: Mean, words: str) -> None:
     assert str(mean) == words
-
-
-def test_bands(tmp_path: Path) -> None:
-    results = [_result("batch", 0), _result("group", 0), _result("batch", 1)]
-    rows = read_rows(_write(tmp_path / "a.csv", curves_to_csv(results)))
-    batch, group = bands(rows)
-    assert batch.choices["normalizer"] == "batch" and batch.steps == (2, 4)
-    assert batch.means == (Mean(3.5, pytest.approx(0.5**0.5), 2), Mean(2.5, pytest.approx(0.5**0.5), 2))
-    assert group.means == (Mean(3.0, 0.0, 1), Mean(2.0, 0.0, 1))
-    assert bands(rows, "style")[0].steps == (2,)  # after that it was not finite
 
 
 @pytest.fixture

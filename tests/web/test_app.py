@@ -240,7 +240,14 @@ def test_every_visible_control_has_a_tooltip(few_samples: None, checkpoint: Path
         and "notice" not in block.elem_classes
     ]
     named = {block.elem_id for block in controls if block.elem_id}
-    hidden = {"stylize-stop", "styles-learn-stop", "styles-sheet", "paint-variants"}
+    hidden = {
+        "stylize-stop",
+        "styles-learn-stop",
+        "styles-sheet",
+        "paint-variants",
+        "lab-probe-stop",
+        "lab-trained-pictures",
+    }
     hidden |= {f"lab-{part}" for part in ("claim", "problem", "kept", "groups", "deviation", "k", "constant", "eps")}
     assert named | hidden == set(tips)
     assert all(len(text.split()) > 3 for text in tips.values())
@@ -259,7 +266,7 @@ def test_page_says_that_a_checkpoint_has_names_instead(named_checkpoint: Path) -
 
 def test_painting_events_share_one_queue_and_lessons_another(few_samples: None, checkpoint: Path) -> None:
     app = web_app.build_app(NetworkProvider(str(checkpoint)), Studios("none"))
-    for name, count in (("compute", 4 + 7 + 8 + 7), ("lessons", 2)):
+    for name, count in (("compute", 4 + 7 + 8 + 7 + 8 + 4), ("lessons", 2), ("probes", 1)):
         heavy = [one for one in app.fns.values() if one.concurrency_id == name]
         assert len(heavy) == count
         assert {one.concurrency_limit for one in heavy} == {1}

@@ -1,5 +1,7 @@
 """The tab *Lab* in a real browser: switches change pictures, and reset brings them back."""
 
+import csv
+import shutil
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -16,6 +18,12 @@ pytestmark = pytest.mark.browser
 OpenPage = Callable[..., Any]
 SWITCHED = "document.querySelectorAll('#lab-tiles img')[1]?.src"
 PATIENT = 240_000  # milliseconds
+
+
+@pytest.fixture(scope="module", autouse=True)
+def results(paint_folder: Path, ablation_results: Path) -> None:
+    """Results of grids and probes beside the networks that are served."""
+    shutil.copytree(ablation_results, paint_folder / "ablation", dirs_exist_ok=True)
 
 
 @pytest.fixture
@@ -118,3 +126,60 @@ def test_nothing_is_wider_than_the_window_and_all_is_told(
     page.wait_for_selector("#lab-entry code")
     assert "Spatially" in page.inner_text("#lab-entry")
     assert misplaced(page, "lab", width) == []
+
+
+def download(page: Any, part: str, folder: Path) -> Path:
+    page.wait_for_selector(f"#lab-{part}:not([disabled])")
+    with page.expect_download() as waiting:
+        page.click(f"#lab-{part}")
+    waiting.value.save_as(folder / waiting.value.suggested_filename)
+    return folder / waiting.value.suggested_filename
+
+
+def figure(page: Any, part: str) -> str:
+    page.wait_for_selector(f"#lab-{part}-figure img")
+    return page.get_attribute(f"#lab-{part}-figure img", "src")
+
+
+def test_results_of_grids(open_tab: OpenPage, paint_address: str, tmp_path: Path, misplaced: Any) -> None:
+    page = open_tab(paint_address)
+    page.get_by_role("tab", name="Trained").click()
+    first = figure(page, "trained")
+    page.wait_for_function(
+        "document.querySelectorAll('#lab-trained-tiles img').length == 3"
+    )  # the photo and two networks
+    assert page.locator("#lab-trained-table tbody tr").count() == 3
+    assert misplaced(page, "lab", 1280) == []
+    tick(page, "trained-settings", "none")
+    page.wait_for_function("document.querySelectorAll('#lab-trained-table tbody tr').length == 2")
+    assert figure(page, "trained") != first
+    tick(page, "trained-settings", "batch")
+    page.wait_for_function("document.querySelectorAll('#lab-trained-tiles img').length == 2")
+    with download(page, "trained-results", tmp_path).open(newline="") as file:
+        assert {line["normalizer"] for line in csv.DictReader(file)} == {"instance", "batch", "none"}
+    tick(page, "trained-grid", "Batch size")
+    page.wait_for_function("document.querySelectorAll('#lab-trained-table tbody tr').length == 4")
+    page.wait_for_selector("#lab-trained-pictures", state="detached")
+
+
+def test_a_probe_is_shown_and_measured(open_tab: OpenPage, paint_address: str, tmp_path: Path, misplaced: Any) -> None:
+    page = open_tab(paint_address, 390, 844)
+    page.get_by_role("tab", name="Probes").click()
+    page.wait_for_function("document.querySelector('#lab-probe-words').innerText.includes('Not measured yet')")
+    tick(page, "probe", "Growth")
+    before = figure(page, "probe")
+    assert "Measured before, with 2 seeds" in page.inner_text("#lab-probe-words")
+    assert misplaced(page, "lab", 390) == []
+    for case in ("none", "layer", "group", "bounded_weight_norm", "weight_standardization", "spectral_norm"):
+        tick(page, "probe-cases", case)
+    page.fill("#lab-probe-seeds input[type=number]", "1")
+    page.locator("#lab-probe-seeds input[type=number]").blur()
+    page.click("#lab-probe-run")
+    page.wait_for_function(
+        "document.querySelector('#lab-probe-words').innerText.includes('Measured now, with 1 seed.')"
+    )
+    page.wait_for_function("document.querySelector('#lab-probe-table').innerText.includes('weight_norm')")
+    assert figure(page, "probe") != before
+    page.wait_for_selector("#lab-probe-stop", state="detached")
+    with download(page, "probe-rows", tmp_path).open(newline="") as file:
+        assert {line["case"] for line in csv.DictReader(file)} == {"batch", "weight_norm"}

@@ -5,12 +5,24 @@ import io
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from statistics import mean, median, stdev
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_type_hints
 
-from styleapp.lab.plots import Panel, Series
+from styleapp.lab.plots import Panel, Series, series_of
 
-__all__ = ["Probe", "Row", "Spread", "as_csv", "check_cases", "curves", "run_probe", "spread", "summary_table"]
+__all__ = [
+    "Probe",
+    "Row",
+    "Spread",
+    "as_csv",
+    "check_cases",
+    "curves",
+    "read_csv",
+    "run_probe",
+    "spread",
+    "summary_table",
+]
 
 
 @dataclass(frozen=True)
@@ -118,6 +130,23 @@ def as_csv(rows: Sequence[Row]) -> str:
     return stream.getvalue()
 
 
+def read_csv(probe: Probe[R], path: str | Path) -> tuple[R, ...]:
+    """The rows of a probe that :func:`as_csv` wrote into a file.
+
+    Raises:
+        ValueError: it cannot be read, or holds no rows of this probe.
+    """
+    types = get_type_hints(probe.row)
+    try:
+        with Path(path).open(encoding="utf-8", newline="") as file:
+            lines = list(csv.DictReader(file))
+        return tuple(probe.row(**{name: types[name](text) for name, text in line.items()}) for line in lines)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} has no rows of the probe {probe.name}: {error}") from error
+
+
 def spread(values: Sequence[float]) -> Spread:
     """Mean and standard deviation over seeds."""
     if not all(map(math.isfinite, values)):
@@ -157,12 +186,4 @@ def curves(rows: Sequence[Row], axis: str, figure: str, **looks: Any) -> tuple[S
     Args:
         looks: by field of :class:`Series`, a function of the case's name.
     """
-    lines: dict[str, dict[int, dict[float, float]]] = {}
-    for row in rows:
-        lines.setdefault(row.case, {}).setdefault(row.seed, {})[getattr(row, axis)] = getattr(row, figure)
-    series = []
-    for case, of_seeds in lines.items():
-        places = tuple(sorted({place for line in of_seeds.values() for place in line}))
-        values = tuple(tuple(line.get(place, math.nan) for place in places) for line in of_seeds.values())
-        series.append(Series(case, places, values, **{field: look(case) for field, look in looks.items()}))
-    return tuple(series)
+    return series_of(((row.case, row.seed, getattr(row, axis), getattr(row, figure)) for row in rows), **looks)

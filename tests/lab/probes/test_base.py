@@ -6,13 +6,14 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from statistics import mean, stdev
 
 import pytest
 
 from styleapp.lab.plots import Panel
 from styleapp.lab.probes import PROBES, probe
-from styleapp.lab.probes.base import Probe, Row, as_csv, curves, run_probe, spread, summary_table
+from styleapp.lab.probes.base import Probe, Row, as_csv, curves, read_csv, run_probe, spread, summary_table
 
 
 @dataclass(frozen=True)
@@ -120,3 +121,21 @@ class TestTelling:
         """They end: what is missing is not finite."""
         rows = [row for row in _rows() if (row.seed, row.day) != (1, 2)]
         assert math.isnan(curves(rows, "day", "kilos")[0].values[1][2])
+
+
+class TestReading:
+    def test_rows_are_read_again_with_all_digits(self, tmp_path: Path) -> None:
+        rows = [*_rows(), Weight("cat", 2, 0, math.inf), Weight("cat", 2, 1, 1 / 3)]
+        (tmp_path / "scale.csv").write_text(as_csv(rows))
+        assert read_csv(SCALE, tmp_path / "scale.csv") == tuple(rows)
+
+    @pytest.mark.parametrize(
+        "text",
+        ["case,seed,day\ncat,0,1\n", "case,seed,day,kilos\ncat,0,1,heavy\n", "case,seed,day,kilos,cm\ncat,0,1,2,3\n"],
+    )
+    def test_a_table_of_something_else_is_named(self, text: str, tmp_path: Path) -> None:
+        (tmp_path / "other.csv").write_text(text)
+        with pytest.raises(ValueError, match=r"other\.csv has no rows of the probe scale"):
+            read_csv(SCALE, tmp_path / "other.csv")
+        with pytest.raises(ValueError, match=r"none\.csv cannot be read: No such file"):
+            read_csv(SCALE, tmp_path / "none.csv")

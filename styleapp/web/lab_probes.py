@@ -16,7 +16,7 @@ MEASURING: dict[str, Any] = {"concurrency_id": "probes", "concurrency_limit": 1}
 PROBE_TIPS = {
     "lab-probe": "Small networks are made and watched; everything depends on the seed alone.",
     "lab-probe-told": "What is measured, and which paper did so.",
-    "lab-probe-cases": "What is compared.",
+    "lab-probe-cases": "The networks that are compared with each other.",
     "lab-probe-seeds": "Each seed has weights and data of its own; more make the bands more certain, and take longer.",
     "lab-probe-run": "Measure it here and now.",
     "lab-probe-stop": "End it; the cases that are done are kept.",

@@ -84,8 +84,8 @@ class LabHandlers:
         return gr.update(visible=False), gr.update(visible=True), True, network, *rest[1:]
 
     def choose(self, network: str) -> tuple[Any, ...]:
-        """For the page, when a network is chosen: the network, pictures, own files, style, own style, seed, and
-        :meth:`reset`.
+        """For the page, when a network is chosen: the network, pictures, own files, style, own style, second style,
+        seed, and :meth:`reset`.
         """
         with readable_errors():
             return _setup(subject(network), None)
@@ -142,7 +142,7 @@ class LabHandlers:
             return
         charts = {name: statistics_chart(outcome, name) for name in PLACES}
         now = {change.layer: change.summary for change in outcome.changes}
-        layers = shown_layers(layers_of(wish.network), wish.chosen, now, rest[8].get("stamp"))
+        layers = shown_layers(layers_of(wish.network), wish.chosen, now, wish.stamp)
         shown = gr.update(visible=False), tiles(outcome), score_table(outcome), charts, charts[place], layers
         yield *shown, *[gr.update(interactive=False)] * len(DOWNLOADS), wish.key
         with tempfile.TemporaryDirectory() as folder:
@@ -213,6 +213,7 @@ def _setup(one: Subject, name: str | None) -> tuple[Any, ...]:
         None,
         gr.update(choices=styles, value=style, visible=not one.of_masks),
         gr.update(value=None, visible=one.takes_pictures),
+        gr.update(choices=[("nothing", AS_IT_IS), *styles], value=AS_IT_IS, visible=not one.of_masks),
         gr.update(value=asked.seed if asked else 0, visible=one.of_masks),
         *_switches(one.name, name),
     )
@@ -259,7 +260,7 @@ def _board(board: Switchboard, *, of_masks: bool) -> tuple[Any, ...]:
     return tuple(updates.values())
 
 
-SETUP = 6 + 3 + len(Switchboard._fields) + 4
+SETUP = 7 + 3 + len(Switchboard._fields) + 4
 """How many controls :func:`_setup` is for."""
 
 

@@ -6,6 +6,7 @@ import gradio as gr
 
 from styleapp.lab.presets import PRESETS
 from styleapp.norms.catalogue import catalogue
+from styleapp.pipelines.stylize import MAX_STRENGTH
 from styleapp.web.controls import COMPUTE, PRIVATE, NameList, NameRadio, TabControls
 from styleapp.web.lab_endpoint import ablate_endpoint
 from styleapp.web.lab_handlers import LabHandlers
@@ -29,6 +30,9 @@ SWITCH_TIPS = {
     "lab-own": "Try it on photos, label maps and styles of your own.",
     "lab-files": "Photos, or masks of label numbers or colours; they join the batch.",
     "lab-style-picture": "A picture whose style is taken instead of the one chosen above.",
+    "lab-second": "A second style of the network, whose scales and shifts are mixed with those of the first.",
+    "lab-share": "How much of the second style: 0 is the first alone, 1 the second alone.",
+    "lab-overall": "How far features go from the photo's own towards the style: 0 is not at all, 1 is as trained.",
     "lab-size": "Side of the square pictures in pixels. Scores of different sizes cannot be compared.",
     "lab-layers": "The network's layers in their order; switches work on those that are ticked.",
     "lab-kept": "Switches that stay while you choose others.",
@@ -64,14 +68,17 @@ class NameTicks(gr.CheckboxGroup, metaclass=WithoutStub):
 
 
 class Subjects(NamedTuple):
-    """What is switched, and on which pictures it is tried: the first seven of :meth:`Wish.of`."""
+    """What is switched, and on which pictures it is tried: the first of :meth:`Wish.of`."""
 
     network: NameRadio
     pictures: NameTicks
     files: gr.File
     style: NameList
     style_picture: PictureFile
+    second: NameList
     seed: gr.Number
+    share: gr.Slider
+    overall: gr.Slider
     size: gr.Radio
 
 
@@ -106,15 +113,15 @@ def switch_part(controls: TabControls, handlers: LabHandlers) -> SwitchPart:
             board = switchboard(controls)
             layer_map, kept_words, keep, reset = _layers(controls)
         with gr.Column(elem_classes="options"):
-            files, style_picture, size = _own(controls)
+            files, style_picture, (second, share, overall), size = _own(controls)
             system, explained = _about(controls)
     pictures, style, seed = few
-    subjects = Subjects(network, pictures, files, style, style_picture, seed, size)
+    subjects = Subjects(network, pictures, files, style, style_picture, second, seed, share, overall, size)
     kept, opened = gr.State([]), gr.State(False)
     values = [*subjects, kept, layer_map, *board]
     run = _running(handlers, result, values, layer_map)
     undone = [layer_map, kept, kept_words, *board, preset, claim, system, explained]
-    setup = [*subjects[:6], *undone]
+    setup = [*subjects[:7], *undone]
     network.input(handlers.choose, network, setup, **PRIVATE).then(**run)
     preset.input(handlers.begin, [preset, network], setup, **PRIVATE).then(**run)
     reset.click(handlers.reset, network, undone, **PRIVATE).then(**run)
@@ -160,7 +167,8 @@ def connect_switches(part: SwitchPart, tab: gr.Tab) -> None:
 
 def _changes(subjects: Subjects) -> list[Any]:
     """Events of the controls for pictures."""
-    inputs = [subjects.pictures.input, subjects.style.input, subjects.size.input]
+    inputs = [subjects.pictures.input, subjects.style.input, subjects.second.input, subjects.size.input]
+    inputs += [subjects.share.release, subjects.overall.release]
     files = [subjects.files.upload, subjects.files.delete, subjects.files.clear]
     style = [subjects.style_picture.upload, subjects.style_picture.clear, subjects.style_picture.input]
     return [*inputs, *files, *style, subjects.seed.submit, subjects.seed.blur]
@@ -223,14 +231,17 @@ def _layers(controls: TabControls) -> tuple[LayerMap, gr.HTML, gr.Button, gr.But
     return LayerMap(elem_classes="layer-map", **controls.named("layers")), kept_words, keep, reset
 
 
-def _own(controls: TabControls) -> tuple[gr.File, PictureFile, gr.Radio]:
-    with gr.Accordion("Your own pictures, and their size", open=False, **controls.named("own")):
+def _own(controls: TabControls) -> tuple[gr.File, PictureFile, tuple[NameList, gr.Slider, gr.Slider], gr.Radio]:
+    with gr.Accordion("Own pictures, mixed styles, strength, size", open=False, **controls.named("own")):
         files = gr.File(
             label="Photos or masks", file_count="multiple", file_types=["image"], height=140, **controls.named("files")
         )
         style = controls.picture("style-picture", "Style picture", ["upload", "clipboard"], 180)
+        second = controls.name_list("second", "Mixed with", [("nothing", AS_IT_IS)], AS_IT_IS)
+        share = controls.slider("share", "Share of the second style", 0, 1, 0.5, 0.05)
+        overall = controls.slider("overall", "Strength of the style", 0, MAX_STRENGTH, 1.0, 0.05)
         size = gr.Radio(SIZES, value=256, label="Size", **controls.told("size"))
-    return files, style, size
+    return files, style, (second, share, overall), size
 
 
 def _about(controls: TabControls) -> tuple[NameList, gr.HTML]:

@@ -139,6 +139,10 @@ class Wish:
     Attributes:
         pictures: names of sample photos or of ready-made label maps.
         files: photos or masks of the visitor's own.
+        second: a style that is mixed with the first; :data:`AS_IT_IS` for none.
+        share: of the second style, 0 to 1.
+        overall: strength of the style.
+        stamp: of the table of layers that was ticked, see :func:`styleapp.web.layer_map.shown_layers`.
         kept: switches from before, as records.
         chosen: names of the layers that are ticked.
     """
@@ -148,28 +152,37 @@ class Wish:
     files: tuple[str, ...]
     style: str | None
     style_file: str | None
+    second: str
     seed: int
+    share: float
+    overall: float
     size: int
     kept: tuple[Mapping[str, Any], ...]
     chosen: tuple[str, ...]
     board: Switchboard
+    stamp: str | None = None
 
     @classmethod
     def of(cls, *values: Any) -> "Wish":
         """From values in the order in which the page gives them."""
-        network, pictures, files, style, style_file, seed, size, kept, layer_map, *board = values
-        chosen = layer_map.get("chosen", ()) if isinstance(layer_map, dict) else ()
+        network, pictures, files, style, style_file, second, seed, share, overall, size, *rest = values
+        kept, layer_map, *board = rest
+        layers = layer_map if isinstance(layer_map, dict) else {}
         return cls(
             network,
             tuple(pictures or ()),
             tuple(files or ()),
             style,
             style_file,
+            second or AS_IT_IS,
             int(seed or 0),
+            float(share),
+            float(overall),
             int(size),
             tuple(kept or ()),
-            tuple(chosen),
+            tuple(layers.get("chosen", ())),
             Switchboard(*board),
+            layers.get("stamp"),
         )
 
     @property
@@ -180,7 +193,7 @@ class Wish:
     @property
     def key(self) -> str:
         """The same for the same wishes."""
-        return json.dumps([*vars(self).values()], default=str)
+        return json.dumps([*vars(replace(self, stamp=None)).values()], default=str)
 
     def switches(self) -> tuple[LayerSwitch, ...]:
         """Those that were kept, then those of the controls.
@@ -201,15 +214,15 @@ class Wish:
         pictures = (*known_pictures(one, self.pictures), *self.files)
         if not pictures:
             raise ValueError(f"Choose at least one {'label map' if one.of_masks else 'photo'} first.")
-        plain = Ablation(one.name, self.switches(), styles=self._styles(one), size=self.size)
+        plain = Ablation(one.name, self.switches(), strength=self.overall, size=self.size)
+        own = (self.style_file,) if self.style_file and one.takes_pictures else ()
         if one.of_masks:
-            return replace(plain, masks=pictures, seed=self.seed)
-        return replace(plain, photos=pictures)
-
-    def _styles(self, one: Subject) -> tuple[str, ...]:
-        if self.style_file and one.takes_pictures:
-            return (self.style_file,)
-        return () if one.of_masks else (known_style(one, self.style),)
+            return replace(plain, masks=pictures, styles=own, seed=self.seed)
+        styles = own or (known_style(one, self.style),)
+        if not self.second:
+            return replace(plain, photos=pictures, styles=styles)
+        mixed = (*styles, known_style(one, self.second))
+        return replace(plain, photos=pictures, styles=mixed, weights=(1 - self.share, self.share))
 
 
 def known_pictures(one: Subject, names: Sequence[str]) -> tuple[str, ...]:

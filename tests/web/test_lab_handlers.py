@@ -35,7 +35,7 @@ def handlers() -> LabHandlers:
 def values(kept: Any = (), chosen: list[str] | None = None, **board: Any) -> list[Any]:
     """Of the controls, for the small network of named styles."""
     layers = shown_layers(layers_of("multistyle"), chosen, stamp="then")
-    subjects = ["multistyle", ["tower"], None, "night", None, 0, 64]
+    subjects = ["multistyle", ["tower"], None, "night", None, "", 0, 0.5, 1.0, 64]
     return [*subjects, [*kept], layers, *Switchboard(**board)]
 
 
@@ -50,7 +50,8 @@ def outcome(paint_folder: Path) -> Iterator[Outcome]:
 
 def test_tab_opens_once_with_something_to_see(handlers: LabHandlers) -> None:
     shown = handlers.open(False)
-    notice, studio, opened, network, pictures, _, style, *_ = shown
+    notice, studio, opened, network, pictures, _, style, _, second, *_ = shown
+    assert second["choices"][0] == ("nothing", "") and second["value"] == ""
     assert len(shown) == 3 + SETUP and opened is True
     assert (notice["visible"], studio["visible"]) == (False, True)
     assert (network["value"], pictures["value"], style["value"]) == ("multistyle", ["tower"], "wave")
@@ -70,13 +71,14 @@ def test_without_networks_the_tab_says_so(
 def test_networks_of_label_maps_have_other_controls(handlers: LabHandlers) -> None:
     shown = handlers.choose("facades")
     assert len(shown) == SETUP
-    name, pictures, _, style, own_style, seed, layers, *_ = shown
+    name, pictures, _, style, own_style, second, seed, layers, *_ = shown
+    assert not second["visible"]
     assert (name, pictures["label"], style["visible"], own_style["visible"], seed["visible"]) == (
         *("facades", "Label maps"),
         *(False, False, True),
     )
     assert layers["chosen"] == [layer.name for layer in layers_of("facades")]
-    modulation = shown[9 + [*Switchboard._fields].index("modulation")]
+    modulation = shown[10 + [*Switchboard._fields].index("modulation")]
     assert {"class_mean", "map_mean"} < {value for _, value in modulation["choices"]}
 
 
@@ -87,7 +89,7 @@ def test_preset_sets_the_switchboard(handlers: LabHandlers) -> None:
     assert (shown[0], shown[-4]) == ("facades", name)
     assert PRESETS[name].look in shown[-3]["value"].replace("&#x27;", "'")
     assert shown[-2] == PRESETS[name].system
-    assert [one["value"] for one in shown[9 : 9 + BOARD]] == [*Switchboard.of(switch)]
+    assert [one["value"] for one in shown[10 : 10 + BOARD]] == [*Switchboard.of(switch)]
 
 
 def test_every_entry_of_the_catalogue_is_explained(handlers: LabHandlers) -> None:

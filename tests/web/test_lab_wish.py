@@ -125,7 +125,10 @@ def wish(**changes: object) -> Wish:
         "files": None,
         "style": "munch-the_scream",
         "style_file": None,
+        "second": "",
         "seed": 0,
+        "share": 0.5,
+        "overall": 1.0,
         "size": 64,
         "kept": [],
         "layers": shown_layers(layers_of("multistyle")),
@@ -140,6 +143,15 @@ def test_wish_becomes_an_ablation() -> None:
     assert (found.checkpoint, found.photos, found.styles) == ("multistyle", ("tower", "a.png"), ("munch-the_scream",))
     assert found.switches == (LayerSwitch("entry_norm", "batch"), LayerSwitch(strength=0.5))
     assert (found.masks, found.size) == ((), 64)
+
+
+def test_a_second_style_is_mixed_and_strength_is_of_the_style() -> None:
+    found = wish(second="hokusai-great_wave", share=0.25, overall=0.5).ablation()
+    assert found.styles == ("munch-the_scream", "hokusai-great_wave")
+    assert (found.weights, found.strength, found.switches) == ((0.75, 0.25), 0.5, ())
+    assert wish(share=0.25).ablation().weights == ()  # nothing is mixed
+    with pytest.raises(ValueError, match="unknown style 'nobody' of multistyle"):
+        wish(second="nobody").ablation()
 
 
 def test_same_wishes_have_the_same_key() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from styleapp.checkpoint import checkpoint_folder
 from styleapp.data.files import write_whole
-from styleapp.lab.grid import Grid
+from styleapp.lab.grid import Cell, Grid
 from styleapp.lab.grid_run import NETWORK, CellResult, folder_of, result_of
 
 __all__ = [
@@ -35,6 +35,9 @@ FIXED = ("seed", "steps", "samples", "loss", "seconds", "processor_seconds", "de
 """Columns of the table of results; the axes stand before them, the scores behind."""
 
 
+SMALLEST = -5
+"""Power of ten below which figures are told with an exponent."""
+
 WORDS = ("device", "commit", "problem")
 """Those of them that hold no numbers."""
 
@@ -57,7 +60,8 @@ def results_folder() -> Path:
 def collect(grid: Grid, runs: str | Path, folder: str | Path | None = None) -> Collected:
     """Joins the results of the cells that are done: ``GRID.csv``, ``GRID-curves.csv`` and ``GRID/SETTING.safetensors``.
 
-    Networks are those of the grid's ``kept_seed``; they load by their path, whatever the manifest says.
+    Networks are those of the grid's ``kept_seed``; they load by their path, whatever the manifest says. What was
+    collected before of cells that are not done here stays: a grid can be trained in several places.
 
     Args:
         folder: see :func:`results_folder`.
@@ -78,12 +82,33 @@ def collect(grid: Grid, runs: str | Path, folder: str | Path | None = None) -> C
     }
     _require_small(folder, networks)
     tables = folder / f"{grid.name}.csv", folder / f"{grid.name}{CURVES}"
+    away = [cell for cell, result in found if result is None]
     for table, text in zip(tables, (results_to_csv(results), curves_to_csv(results)), strict=True):
-        write_whole(table, text.encode())
+        write_whole(table, _with_collected(text, table, away, grid.cells()).encode())
     for target, content in networks.items():
         write_whole(target, content)
-    missing = tuple(cell.name for cell, result in found if result is None)
+    there = {(row.setting, row.seed) for row in read_rows(tables[0])}
+    missing = tuple(cell.name for cell in away if (cell.setting, cell.seed) not in there)
     return Collected(*tables, networks=tuple(networks), missing=missing)
+
+
+def _with_collected(text: str, table: Path, away: Sequence[Cell], order: Sequence[Cell]) -> str:
+    """Lines of a table, and those that it has already of cells which are away, in the order of the grid's cells."""
+    if not away or not table.is_file():
+        return text
+    with table.open(encoding="utf-8", newline="") as file:
+        old = list(csv.DictReader(file))
+    new = list(csv.DictReader(io.StringIO(text)))
+    axes = list(order[0].choices)
+
+    def name(line: Mapping[str, str]) -> str:
+        return Cell({axis: line[axis] for axis in axes}, int(line["seed"]), ()).name
+
+    places, wanted = {cell.name: place for place, cell in enumerate(order)}, {cell.name for cell in away}
+    kept = [line for line in old if name(line) in wanted]
+    lines = sorted([*new, *kept], key=lambda line: places[name(line)])
+    columns = list(dict.fromkeys(column for line in [*new, *kept] for column in line))
+    return _text([columns, *([line.get(column, "") for column in columns] for line in lines)])
 
 
 def _require_small(folder: Path, networks: Mapping[Path, bytes]) -> None:
@@ -190,6 +215,8 @@ class Mean:
     def __str__(self) -> str:
         """To three digits, as ``0.0812 ± 0.0031``; the deviation to the same place."""
         size = math.floor(math.log10(abs(self.value))) if self.value else 0
+        if size < SMALLEST:
+            return f"{self.value:.1e}" + (f" ± {self.deviation:.1e}" if self.seeds > 1 else "")
         decimals = min(max(2 - size, 0), 5)
         spread = f" ± {self.deviation:.{decimals}f}" if self.seeds > 1 else ""
         return f"{self.value:.{decimals}f}{spread}"

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from styleapp.lab.claims import At, Finding, Results, alike, of_card, ordered, rises
+from styleapp.lab.claims import At, Claim, Finding, Results, alike, of_card, ordered, rises
 from styleapp.lab.claims_page import claims_page, findings
 from styleapp.lab.claims_table import CLAIMS
 from styleapp.lab.grid import chosen_cells, read_grid
+from styleapp.lab.grid_results import results_folder
 from styleapp.norms.catalogue import catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -146,3 +147,11 @@ def test_every_claim_reads_what_its_grids_write(tmp_path: Path) -> None:
         if claim.command.startswith("styleapp ablate train"):
             assert finding.measured != "not measured yet", claim
             assert "1.00 ± 0.00" in finding.measured and "(3 seeds)" in finding.measured
+
+
+@pytest.mark.parametrize(
+    "claim", [one for one in CLAIMS if one.command.startswith("styleapp probe")], ids=lambda one: one.claim[:30]
+)
+def test_every_claim_of_a_probe_reads_what_comes_with_the_app(claim: Claim) -> None:
+    found = claim.measure(Results(results_folder()))
+    assert found is not None and "(3 seeds)" in found.measured

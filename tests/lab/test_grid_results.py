@@ -1,6 +1,7 @@
 """Tables of results: what is written is read again, means over seeds, and the size of what is kept."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +12,7 @@ import yaml
 
 from styleapp.lab import grid_results
 from styleapp.lab.grid import Grid, read_grid
-from styleapp.lab.grid_results import Mean, collect, curves_to_csv, read_rows, results_to_csv, summarized
+from styleapp.lab.grid_results import Mean, Row, collect, curves_to_csv, read_rows, results_to_csv, summarized
 from styleapp.lab.grid_run import CellResult, folder_of
 
 Write = Callable[..., Path]
@@ -110,6 +111,26 @@ def test_collected_are_tables_and_the_networks_of_one_seed(trained: tuple[Grid, 
     names = ["batch--none.safetensors", "instance--weight_standardization.safetensors"]
     assert sorted(path.name for path in (tmp_path / "results" / "tiny").iterdir()) == names
     assert collect(*trained, tmp_path / "results") == found  # again, over what is there
+
+
+def test_what_was_trained_elsewhere_stays(trained: tuple[Grid, Path], tmp_path: Path) -> None:
+    grid, runs = trained
+    everything = collect(grid, runs, tmp_path / "results")
+    before = everything.results.read_text(), everything.curves.read_text()
+    first, second, *_ = grid.cells()
+    shutil.rmtree(folder_of(runs, grid, first))
+    result = CellResult("tiny", second.choices, second.seed, 4, 8, {"style_distance": 0.7, "other": 1.0})
+    (folder_of(runs, grid, second) / "result.json").write_text(json.dumps(asdict(result)))
+    found = collect(grid, runs, tmp_path / "results")
+    assert found.missing == everything.missing
+    rows = read_rows(found.results)
+    assert [row.numbers["style_distance"] for row in rows] == [0.0, 0.7, 0.2]  # the first from before, then the new one
+    assert [row.numbers.get("other") for row in rows] == [None, 1.0, None]
+    assert [row.seed for row in rows] == [row.seed for row in read_rows_of(before[0], tmp_path)]
+
+
+def read_rows_of(text: str, folder: Path) -> tuple[Row, ...]:
+    return read_rows(_write(folder / "before.csv", text))
 
 
 def test_networks_must_be_small(trained: tuple[Grid, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

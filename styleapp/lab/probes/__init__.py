@@ -8,10 +8,11 @@ from styleapp.lab.probes.growth import GROWTH
 from styleapp.lab.probes.landscape import LANDSCAPE
 from styleapp.lab.probes.rates import RATES
 from styleapp.lab.probes.signals import SIGNALS
+from styleapp.lab.probes.workers import WORKERS
 
 __all__ = ["PROBES", "probe"]
 
-PROBES: dict[str, Probe[Any]] = {one.name: one for one in (SIGNALS, GROWTH, LANDSCAPE, RATES, DRIFT)}
+PROBES: dict[str, Probe[Any]] = {one.name: one for one in (SIGNALS, GROWTH, LANDSCAPE, RATES, DRIFT, WORKERS)}
 """All probes by name."""
 
 

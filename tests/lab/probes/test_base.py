@@ -39,12 +39,12 @@ def _rows(seeds: Sequence[int] = (0, 1)) -> list[Weight]:
 
 class TestTable:
     def test_names(self) -> None:
-        assert list(PROBES) == ["signals", "growth", "landscape", "rates", "drift"]
+        assert list(PROBES) == ["signals", "growth", "landscape", "rates", "drift", "workers"]
         assert all(probe(name).name == name for name in PROBES)
 
     def test_an_unknown_name_lists_the_known(self) -> None:
         with pytest.raises(
-            ValueError, match="unknown probe 'signal'; known are signals, growth, landscape, rates, drift"
+            ValueError, match="unknown probe 'signal'; known are signals, growth, landscape, rates, drift, workers"
         ):
             probe("signal")
 

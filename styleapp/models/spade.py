@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, leaky_relu, pad
 
 from styleapp.data.masks import one_hot
+from styleapp.models.grain import Grain
 from styleapp.models.style_encoder import StyleEncoder
 from styleapp.norms import NormLayer, build_norm
 from styleapp.norms.neighbourhoods import Neighbourhoods, PaddingMode, find_neighbourhoods
@@ -86,6 +87,8 @@ class SpadeGenerator(nn.Module):
             :data:`styleapp.norms.WEIGHT_NORMS`.
         padding_mode: of all 3×3 convolutions. With ``"zeros"``, as in the paper, a network can tell where a corner is;
             ours then put a speckled spot into one, as if to steer the batch statistics by it.
+        grain: whether noise is added before the blocks of each size, see :class:`styleapp.models.grain.Grain`. Without
+            it all pixels far from a border of the map are alike, so a wide meadow has no blades.
 
     Attributes:
         style_encoder: photo to mean and log-variance of its style, or ``None``.
@@ -113,6 +116,7 @@ class SpadeGenerator(nn.Module):
         normalizer: str = "batch",
         weight_norm: str = "spectral_norm",
         padding_mode: PaddingMode = "replicate",
+        grain: bool = False,
     ) -> None:
         super().__init__()
         if not stages or not all(stages):
@@ -127,6 +131,10 @@ class SpadeGenerator(nn.Module):
         self.start: nn.Module = nn.Conv2d(num_labels, start, 3, padding=1, padding_mode=padding_mode)
         self.style = nn.Linear(latent, start + self.style_planes) if latent else None
         self.stages = self._blocks(start, weight_norm)
+        self.grain = grain
+        before = [start, *(stage[-1] for stage in self.widths[:-1])]
+        grains = (Grain(width, number) if grain else nn.Identity() for number, width in enumerate(before))
+        self.grains = nn.ModuleList(grains)
         self.to_rgb = nn.Conv2d(self.widths[-1][-1], 3, 3, padding=1, padding_mode=padding_mode)
         nn.init.xavier_normal_(self.to_rgb.weight, gain=0.1)
         assert self.to_rgb.bias is not None
@@ -182,6 +190,7 @@ class SpadeGenerator(nn.Module):
             "normalizer": self.normalizer,
             "weight_norm": weight_norm_name(block.first),
             "padding_mode": self.padding_mode,
+            "grain": self.grain,
         }
 
     def forward(self, label_map: Tensor, z: Tensor | None = None) -> Tensor:
@@ -281,6 +290,7 @@ class SpadeGenerator(nn.Module):
         for index, (stage, at_size) in enumerate(zip(self.stages, maps, strict=True)):
             if index > 0:
                 x = interpolate(x, scale_factor=2.0, mode="nearest")  # N×C×2h×2w
+            x = self.grains[index](x)
             for block in stage:  # type: ignore[attr-defined]
                 x = block(x, at_size)  # N×C×h×w
         return (torch.tanh(self.to_rgb(leaky_relu(x, 0.2, inplace=True))) + 1) / 2  # N×3×H'×W'

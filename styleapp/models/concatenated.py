@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
-from styleapp.models.spade import COMPACT_STAGES, SpadeGenerator, padded_map
+from styleapp.models.map_sizes import padded_map
+from styleapp.models.spade import COMPACT_STAGES, SpadeGenerator
 from styleapp.norms import NormLayer, build_norm
 from styleapp.norms.neighbourhoods import PaddingMode
 from styleapp.norms.weights import apply_weight_norm

@@ -5,16 +5,17 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, leaky_relu, pad
+from torch.nn.functional import interpolate, leaky_relu
 
 from styleapp.data.masks import one_hot
 from styleapp.models.grain import Grain
+from styleapp.models.map_sizes import continued, padded_map, shrunk
 from styleapp.models.style_encoder import StyleEncoder
 from styleapp.norms import NormLayer, build_norm
 from styleapp.norms.neighbourhoods import Neighbourhoods, PaddingMode, find_neighbourhoods
 from styleapp.norms.weights import apply_weight_norm, weight_norm_name
 
-__all__ = ["COMPACT_STAGES", "SpadeBlock", "SpadeGenerator", "padded_map", "paper_generator", "paper_stages"]
+__all__ = ["COMPACT_STAGES", "SpadeBlock", "SpadeGenerator", "paper_generator", "paper_stages"]
 
 COMPACT_STAGES = ((160,), (160,), (128,), (96, 64), (32,), (32,))
 """Widths from 1/32 of the map's size to all of it."""
@@ -239,8 +240,8 @@ class SpadeGenerator(nn.Module):
             raise ValueError(f"a mask must be H×W whole numbers, got {tuple(mask.shape)} {mask.dtype}")
         if mask.device.type != "cpu":
             return self(self._one_hot(mask), z)
-        continued = _continued(mask, self.stride)  # H'×W', multiples of the stride
-        masks = [_shrunk(continued, halvings) for halvings in self._halvings]  # of h×w
+        whole = continued(mask, self.stride)  # H'×W', multiples of the stride
+        masks = [shrunk(whole, halvings) for halvings in self._halvings]  # of h×w
         x, planes = self._started(self._checked(self._one_hot(masks[0]), z), z)  # 1×C×h×w, 1×P
         further = None if planes is None else planes[0]  # P
         seen = (find_neighbourhoods(small, self.num_labels, further, self.padding_mode) for small in masks)
@@ -304,31 +305,6 @@ class SpadeGenerator(nn.Module):
         if z is not None and (z.dim() != 2 or len(z) not in (1, count) or z.shape[1] != self.latent):
             raise ValueError(f"a style for {count} maps must be {count}×{self.latent}, got {tuple(z.shape)}")
         return label_map
-
-
-def padded_map(label_map: Tensor, stride: int) -> Tensor:
-    """Continued to the right and below, so that the sides are multiples of the stride, and two of it at least."""
-    more = [larger - side for larger, side in zip(_sides(label_map, stride), label_map.shape[-2:], strict=True)]
-    return pad(label_map, (0, more[1], 0, more[0]), mode="replicate") if any(more) else label_map
-
-
-def _continued(mask: Tensor, stride: int) -> Tensor:
-    """The same for numbers (H×W), which torch's padding does not replicate."""
-    rows, columns = (
-        torch.arange(larger).clamp_max(side - 1) for larger, side in zip(_sides(mask, stride), mask.shape, strict=True)
-    )
-    return mask[rows[:, None], columns]  # H'×W'
-
-
-def _sides(label_map: Tensor, stride: int) -> list[int]:
-    """Height and width from which on nothing need be continued."""
-    return [max(2, -(-side // stride)) * stride for side in label_map.shape[-2:]]
-
-
-def _shrunk(mask: Tensor, halvings: int) -> Tensor:
-    """Of each square of pixels the one behind its centre, as ``nearest-exact`` takes it."""
-    step = 2**halvings
-    return mask[step // 2 :: step, step // 2 :: step]  # h×w
 
 
 def paper_stages(width: int = 64, enlargements: int = 5) -> tuple[tuple[int, ...], ...]:

@@ -8,7 +8,19 @@ from typing import Literal
 from styleapp.checkpoint import CheckpointError, find_checkpoint, read_card
 from styleapp.lab.grid_results import Mean, Row, read_rows, summarized
 
-__all__ = ["At", "Claim", "Finding", "Results", "Verdict", "alike", "of_card", "ordered", "rises", "why_not"]
+__all__ = [
+    "At",
+    "Claim",
+    "Finding",
+    "Results",
+    "Verdict",
+    "alike",
+    "of_card",
+    "ordered",
+    "provided",
+    "rises",
+    "why_not",
+]
 
 Verdict = Literal["confirmed", "not at this scale", "contradicted", "open"]
 
@@ -150,7 +162,10 @@ def _order(better: Side, worse: Side, highest: bool) -> Verdict:
 
 
 def alike(what: str, first: At, second: At, within: float = 0.1) -> Measure:
-    """Two figures are the same: they differ by no more than a share of the second, or than both deviations together."""
+    """Two figures are the same: they differ by no more than a share of the second.
+
+    Where they differ by more, but by no more than both deviations together, nothing can be told.
+    """
 
     def measure(results: Results) -> Finding | None:
         sides = _read(results, (first, second))
@@ -168,8 +183,22 @@ def _likeness(first: Mean | None, second: Mean | None, within: float) -> Verdict
         return "open" if first is second else "contradicted"
     if min(first.seeds, second.seeds) < 2:
         return "open"
-    allowed = max(within * abs(second.value), first.deviation + second.deviation)
-    return "confirmed" if abs(first.value - second.value) <= allowed else "contradicted"
+    apart = abs(first.value - second.value)
+    if apart <= within * abs(second.value):
+        return "confirmed"
+    return "not at this scale" if apart <= first.deviation + second.deviation else "contradicted"
+
+
+def provided(place: At, least: float, measure: Measure) -> Measure:
+    """The measure, but ``not at this scale`` where a figure does not reach what makes the comparison worth anything."""
+
+    def measured(results: Results) -> Finding | None:
+        side, found = place.read(results), measure(results)
+        if side is None or found is None or (side.mean is not None and side.mean.value >= least):
+            return found
+        return Finding(f"{found.measured}; it has not learned the task: {side}", "not at this scale")
+
+    return measured
 
 
 def rises(what: str, places: Sequence[At], falls: bool = False) -> Measure:

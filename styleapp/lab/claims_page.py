@@ -18,8 +18,8 @@ Figures are means over seeds ± the deviation over them (n − 1). Lower is bett
 small and trained for minutes: what a paper found with ResNet-50 on ImageNet need not show here.
 
 * **confirmed**: the difference is as claimed, and larger than both deviations together; where sameness is claimed, the
-  figures differ by no more than a tenth or than both deviations.
-* **not at this scale**: the difference is within the deviations.
+  figures differ by no more than a tenth.
+* **not at this scale**: the difference is within the deviations, or a network has not learned enough to be compared.
 * **contradicted**: it is the other way round, and larger than both deviations; or there is one where none should be.
 * **open**: not measured yet, with too few seeds, or it cannot be.
 

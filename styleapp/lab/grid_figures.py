@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from styleapp.checkpoint import read_card
 from styleapp.lab.grid_results import CURVES, Row, read_rows, results_folder, summarized
-from styleapp.lab.plots import Panel, Series, series_of
+from styleapp.lab.plots import Panel, Scale, Series, series_of
 
 __all__ = [
     "PLAIN",
@@ -65,6 +66,16 @@ class Trained:
         return {row.setting: title_of(row.choices) for row in self.results}
 
     @property
+    def styles(self) -> tuple[str, ...]:
+        """Named styles of its networks; none where no networks were kept, or they paint other pictures.
+
+        Raises:
+            ValueError: the first network's file cannot be read.
+        """
+        first = next(iter(self.networks.values()), None)
+        return tuple(read_card(first).options.get("styles", ())) if first else ()
+
+    @property
     def seeds(self) -> int:
         return len({row.seed for row in self.results})
 
@@ -79,7 +90,7 @@ def trained(name: str, folder: str | Path | None = None) -> Trained:
     """What was collected of a grid.
 
     Raises:
-        ValueError: nothing was, or a table cannot be read.
+        ValueError: nothing was, or a table cannot be read or is empty.
     """
     folder = results_folder() if folder is None else Path(folder)
     known = trained_grids(folder)
@@ -87,7 +98,10 @@ def trained(name: str, folder: str | Path | None = None) -> Trained:
         raise ValueError(f"no results of a grid {name!r} were collected; there are those of {', '.join(known) or 'no'}")
     files = folder / f"{name}.csv", folder / f"{name}{CURVES}"
     networks = {path.stem: path for path in sorted((folder / name).glob("*.safetensors"))}
-    return Trained(name, read_rows(files[0]), read_rows(files[1]), files, networks)
+    found = Trained(name, read_rows(files[0]), read_rows(files[1]), files, networks)
+    if not found.results or not numbers_of(found.curves):
+        raise ValueError(f"{files[0] if not found.results else files[1]} holds no results of a training")
+    return found
 
 
 def title_of(choices: Mapping[str, str]) -> str:
@@ -126,10 +140,10 @@ def panels(grid: Trained, loss: str = "loss", settings: Sequence[str] | None = N
         what = f"no setting {unknown[0]!r}" if unknown else "a figure only for at least one setting"
         raise ValueError(f"the grid {grid.name} has {what}; its settings are {', '.join(grid.settings)}")
     rows = [row for row in grid.curves if row.setting in names]
-    # losses of normalized networks lie close together beside the first ones
-    curve = Panel(
-        "While it is trained", "step", f"{heading(loss)} (training crops)", _curves(rows, loss), y_scale="log"
-    )
+    # on a linear scale the first losses leave no room for the others; a critic's may be below 0
+    scale: Scale = "log" if all(row.numbers.get(loss, 1.0) > 0 for row in rows) else "linear"
+    label = f"{heading(loss)} (training crops)"
+    curve = Panel("While it is trained", "step", label, _curves(rows, loss), y_scale=scale)
     return (curve, *_over_numbers([row for row in grid.results if row.setting in names]))
 
 
@@ -164,7 +178,7 @@ def _over_axis(rows: Sequence[Row], axis: str, score: str) -> Panel:
 def summary_lines(grid: Trained, settings: Sequence[str] | None = None) -> list[list[str]]:
     """Headings, then a line a setting: its title, how many seeds, and each number as mean ± deviation over them.
 
-    A setting whose seeds all failed says why instead of the first number.
+    Seeds that failed are told as ``2 of 3``; where all did, the reason stands in the place of the first number.
     """
     numbers = [name for name in numbers_of(grid.results) if not name.startswith("photo_itself")]
     table = [["trained with", "seeds", *map(heading, numbers)]]
@@ -174,10 +188,10 @@ def summary_lines(grid: Trained, settings: Sequence[str] | None = None) -> list[
         rows = [row for row in grid.results if row.setting == setting]
         means = [summarized(rows, number) for number in numbers]
         told = ["–" if mean is None else str(mean) for mean in means]
-        problem = next((row.problem for row in rows if row.problem), "")
-        if problem and all(row.problem for row in rows):
-            told[0] = problem
-        table.append([title, str(len(rows)), *told])
+        good = [row for row in rows if not row.problem]
+        if not good:
+            told = [rows[0].problem, *told[1:]]
+        table.append([title, f"{len(good)} of {len(rows)}" if len(good) < len(rows) else str(len(rows)), *told])
     return table
 
 

@@ -35,11 +35,8 @@ FIXED = ("seed", "steps", "samples", "loss", "seconds", "processor_seconds", "de
 """Columns of the table of results; the axes stand before them, the scores behind."""
 
 
-SMALLEST = -5
-"""Power of ten below which figures are told with an exponent."""
-
 WORDS = ("device", "commit", "problem")
-"""Those of them that hold no numbers."""
+"""Columns of :data:`FIXED` that hold no numbers."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +64,8 @@ def collect(grid: Grid, runs: str | Path, folder: str | Path | None = None) -> C
         folder: see :func:`results_folder`.
 
     Raises:
-        ValueError: no cell is done, or a cell was trained with other settings than the grid has now, or the networks of
-            all grids together would be larger than 6 MB.
+        ValueError: no cell is done, or a cell was trained with other settings than the grid has now, or what was
+            collected before is of another grid, or the networks of all grids together would be larger than 6 MB.
     """
     folder = results_folder() if folder is None else Path(folder)
     found = [(cell, result_of(runs, grid, cell)) for cell in grid.cells()]
@@ -81,10 +78,14 @@ def collect(grid: Grid, runs: str | Path, folder: str | Path | None = None) -> C
         if result is not None and not result.problem and cell.seed == grid.kept_seed
     }
     _require_small(folder, networks)
-    tables = folder / f"{grid.name}.csv", folder / f"{grid.name}{CURVES}"
     away = [cell for cell, result in found if result is None]
-    for table, text in zip(tables, (results_to_csv(results), curves_to_csv(results)), strict=True):
-        write_whole(table, _with_collected(text, table, away, grid.cells()).encode())
+    tables = folder / f"{grid.name}.csv", folder / f"{grid.name}{CURVES}"
+    texts = [
+        _joined(results_to_csv(results), tables[0], grid, away, SAME),
+        _joined(curves_to_csv(results), tables[1], grid, away),
+    ]
+    for table, text in zip(tables, texts, strict=True):
+        write_whole(table, text.encode())
     for target, content in networks.items():
         write_whole(target, content)
     there = {(row.setting, row.seed) for row in read_rows(tables[0])}
@@ -92,22 +93,37 @@ def collect(grid: Grid, runs: str | Path, folder: str | Path | None = None) -> C
     return Collected(*tables, networks=tuple(networks), missing=missing)
 
 
-def _with_collected(text: str, table: Path, away: Sequence[Cell], order: Sequence[Cell]) -> str:
-    """Lines of a table, and those that it has already of cells which are away, in the order of the grid's cells."""
+SAME = ("steps", "samples")
+"""Columns in which all cells of a setting agree."""
+
+
+def _joined(text: str, table: Path, grid: Grid, away: Sequence[Cell], same: Sequence[str] = ()) -> str:
+    """Lines of a table, and those that its file has already of cells which are away, in the order of the grid's cells.
+
+    Raises:
+        ValueError: the file has other axes, or lines that differ from the new ones of their setting in a column that
+            shall be the same.
+    """
     if not away or not table.is_file():
         return text
+    order, new = grid.cells(), list(csv.DictReader(io.StringIO(text)))
     with table.open(encoding="utf-8", newline="") as file:
         old = list(csv.DictReader(file))
-    new = list(csv.DictReader(io.StringIO(text)))
     axes = list(order[0].choices)
+    if any(not {*axes, "seed", *same} <= {*line} for line in old):
+        raise ValueError(f"{table} was collected from a grid with other axes: delete it first")
 
-    def name(line: Mapping[str, str]) -> str:
-        return Cell({axis: line[axis] for axis in axes}, int(line["seed"]), ()).name
+    def cell_of(line: Mapping[str, str]) -> Cell:
+        return Cell({axis: line[axis] for axis in axes}, int(line["seed"]), ())
 
     places, wanted = {cell.name: place for place, cell in enumerate(order)}, {cell.name for cell in away}
-    kept = [line for line in old if name(line) in wanted]
-    lines = sorted([*new, *kept], key=lambda line: places[name(line)])
-    columns = list(dict.fromkeys(column for line in [*new, *kept] for column in line))
+    kept = [line for line in old if cell_of(line).name in wanted]
+    trained = {cell_of(line).setting: [line[column] for column in same] for line in new}
+    for line in kept:
+        if [line[column] for column in same] != trained.get(cell_of(line).setting, [line[column] for column in same]):
+            raise ValueError(f"{table} has cells of other {' or '.join(same)} than the grid has now: delete it first")
+    lines = sorted([*new, *kept], key=lambda line: places[cell_of(line).name])
+    columns = list(dict.fromkeys(column for line in lines for column in line))
     return _text([columns, *([line.get(column, "") for column in columns] for line in lines)])
 
 
@@ -203,6 +219,9 @@ def _row(line: Mapping[str, str]) -> Row:
 
 # Means over seeds
 
+SMALLEST = -3
+"""Power of ten below which figures are told with an exponent."""
+
 
 @dataclass(frozen=True)
 class Mean:
@@ -216,7 +235,7 @@ class Mean:
         """To three digits, as ``0.0812 ± 0.0031``; the deviation to the same place."""
         size = math.floor(math.log10(abs(self.value))) if self.value else 0
         if size < SMALLEST:
-            return f"{self.value:.1e}" + (f" ± {self.deviation:.1e}" if self.seeds > 1 else "")
+            return f"{self.value:.2e}" + (f" ± {self.deviation:.1e}" if self.seeds > 1 else "")
         decimals = min(max(2 - size, 0), 5)
         spread = f" ± {self.deviation:.{decimals}f}" if self.seeds > 1 else ""
         return f"{self.value:.{decimals}f}{spread}"

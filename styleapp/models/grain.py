@@ -1,9 +1,12 @@
 """Noise that gives a network something to make textures of, where its input is the same all over."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Grain", "grain_pattern"]
+__all__ = ["Grain", "grain_from", "grain_pattern"]
 
 
 def grain_pattern(height: int, width: int, number: int = 0) -> Tensor:
@@ -11,11 +14,20 @@ def grain_pattern(height: int, width: int, number: int = 0) -> Tensor:
     return torch.randn(1, 1, height, width, generator=torch.Generator().manual_seed(number))
 
 
+@contextmanager
+def grain_from(seed: int, device: torch.device) -> Iterator[None]:
+    """Inside, the noise of training depends on the seed alone; outside, random numbers go on as if none was drawn."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
 class Grain(nn.Module):
     """x + w·n with a learned strength w for each channel and noise n that all channels share (N×1×H×W).
 
-    In training the noise is new each time; in evaluation it is :func:`grain_pattern`, so that a picture stays the same
-    but for what is changed in its input. From StyleGAN (Karras et al., CVPR 2019, section 2).
+    In training the noise is new each time (:func:`grain_from` makes it repeatable); in evaluation it is
+    :func:`grain_pattern`, so that a picture stays the same but for what is changed in its input. From StyleGAN (Karras
+    et al., CVPR 2019, section 2).
 
     Args:
         channels: of x.

@@ -27,6 +27,7 @@ from styleapp.losses import (
     style_loss,
 )
 from styleapp.models.discriminator import MultiScaleDiscriminator
+from styleapp.models.grain import grain_from
 from styleapp.models.spade import SpadeGenerator
 from styleapp.models.style_encoder import drawn_style
 from styleapp.models.vgg import VGG19, load_vgg19
@@ -179,10 +180,12 @@ class SynthesisTraining(FrozenPartsModule):
         changes = draw_changes(self.augmentations, len(batch.photo), random)
         label_map = self.planes(batch.mask)  # N×L×H×W
         real = augment(batch.photo, label_map, changes)
+        grain = int(torch.randint(2**62, (), generator=random))
         painted: list[Augmented] = []
 
         def of_generator() -> dict[str, Tensor]:
-            picture, place = paint(self.network, batch.photo, label_map, noise)
+            with grain_from(grain, self.device):
+                picture, place = paint(self.network, batch.photo, label_map, noise)
             painted.append(augment(picture, label_map, changes))
             losses = self.generator_losses(picture, batch.photo, painted[-1], real)
             if place is not None:

@@ -17,6 +17,7 @@ from styleapp.lab.presets import preset
 from styleapp.lab.subjects import Subject, subject, subjects
 from styleapp.lab.switches import LayerSwitch
 from styleapp.pipelines.samples import sample_photos, sample_styles
+from styleapp.pipelines.stylize import MAX_STRENGTH
 from styleapp.web.lab_views import (
     PLACES,
     explained_preset,
@@ -85,7 +86,7 @@ class LabHandlers:
 
     def choose(self, network: str) -> tuple[Any, ...]:
         """For the page, when a network is chosen: the network, pictures, own files, style, own style, second style,
-        seed, and :meth:`reset`.
+        seed, share of the second style, strength, and :meth:`reset`.
         """
         with readable_errors():
             return _setup(subject(network), None)
@@ -215,6 +216,8 @@ def _setup(one: Subject, name: str | None) -> tuple[Any, ...]:
         gr.update(value=None, visible=one.takes_pictures),
         gr.update(choices=[("nothing", AS_IT_IS), *styles], value=AS_IT_IS, visible=not one.of_masks),
         gr.update(value=asked.seed if asked else 0, visible=one.of_masks),
+        gr.update(value=0.5, visible=not one.of_masks),
+        gr.update(value=asked.strength if asked else 1.0, maximum=1.0 if one.of_masks else MAX_STRENGTH),
         *_switches(one.name, name),
     )
 
@@ -260,7 +263,7 @@ def _board(board: Switchboard, *, of_masks: bool) -> tuple[Any, ...]:
     return tuple(updates.values())
 
 
-SETUP = 7 + 3 + len(Switchboard._fields) + 4
+SETUP = 9 + 3 + len(Switchboard._fields) + 4
 """How many controls :func:`_setup` is for."""
 
 

@@ -39,7 +39,10 @@ class ProbeHandlers:
     """What happens when a probe is chosen, measured or stopped."""
 
     stops: dict[str | None, Event] = field(default_factory=dict)
-    """Of what is being measured, by visitor."""
+    """Of those who asked for a measurement, by visitor; some leave before it begins."""
+
+    running: set[str | None] = field(default_factory=set)
+    """Whose measurement has begun."""
 
     def open(self, opened: bool, name: str) -> tuple[Any, ...]:
         """For the page, when the part is shown: whether it is open now, and :meth:`choose` where it was not before."""
@@ -78,9 +81,8 @@ class ProbeHandlers:
 
     def begin(self, request: gr.Request) -> str:
         """For the page, before :meth:`measure`, which may have to wait for another visitor's: what to say."""
-        waiting = bool(self.stops)
         self.stops[request.session_hash] = Event()
-        return "Waiting: somebody else measures; you are next." if waiting else "Getting ready …"
+        return "Waiting: somebody else measures." if self.running else "Getting ready …"
 
     def stop(self, request: gr.Request) -> Any:
         """For the page: ends what the visitor measures; what to say until then."""
@@ -97,6 +99,7 @@ class ProbeHandlers:
         session = request.session_hash
         flag = self.stops.setdefault(session, Event())
         rows: list[Row] = []
+        self.running.add(session)
         try:
             with readable_errors():
                 chosen = _checked(name, cases, seeds)
@@ -111,6 +114,7 @@ class ProbeHandlers:
         except RuntimeError as error:
             raise gr.Error(str(error), title="That did not work", print_exception=False) from error
         finally:
+            self.running.discard(session)
             self.stops.pop(session, None)
 
 

@@ -121,7 +121,7 @@ def switch_part(controls: TabControls, handlers: LabHandlers) -> SwitchPart:
     values = [*subjects, kept, layer_map, *board]
     run = _running(handlers, result, values, layer_map)
     undone = [layer_map, kept, kept_words, *board, preset, claim, system, explained]
-    setup = [*subjects[:7], *undone]
+    setup = [*subjects[:9], *undone]
     network.input(handlers.choose, network, setup, **PRIVATE).then(**run)
     preset.input(handlers.begin, [preset, network], setup, **PRIVATE).then(**run)
     reset.click(handlers.reset, network, undone, **PRIVATE).then(**run)

@@ -11,7 +11,7 @@ import gradio as gr
 from PIL import Image
 
 from styleapp.lab.grid_figures import Trained, heading, numbers_of, panels, summary_lines, trained, trained_grids
-from styleapp.lab.grid_results import summarized
+from styleapp.lab.grid_results import results_folder
 from styleapp.pipelines.samples import sample_photos
 from styleapp.pipelines.stylize import StylizePipeline
 from styleapp.web.lab_figures import drawn, offered, table_html
@@ -50,12 +50,15 @@ class TrainedHandlers:
             return gr.update(value=NOTHING, visible=True), gr.update(visible=False), False, *(gr.skip(),) * (1 + CHOSEN)
         photos = [(sample.title, sample.name) for sample in sample_photos()]
         photo = gr.update(choices=photos, value=photos[0][1] if photos else None)
-        with readable_errors():
-            grids = [trained(name) for name in names]
+        grids, problems = _readable(names)
+        if not grids:
+            words = html.escape(" ".join(problems))
+            return gr.update(value=words, visible=True), gr.update(visible=False), False, *(gr.skip(),) * (1 + CHOSEN)
+        notice = gr.update(value=html.escape(" ".join(problems)), visible=bool(problems))
         first = next((grid for grid in grids if grid.networks), grids[0])  # there is most to see
         _, *rest = self.choose(first.name)
         grid = gr.update(choices=[(one.title, one.name) for one in grids], value=first.name)
-        return gr.update(visible=False), gr.update(visible=True), True, photo, grid, *rest
+        return notice, gr.update(visible=True), True, photo, grid, *rest
 
     def choose(self, name: str) -> tuple[Any, ...]:
         """For the page, when a grid is chosen: its name, what it is, its settings, its losses, the style, and the frame
@@ -67,7 +70,7 @@ class TrainedHandlers:
             losses = [
                 (heading(number).removeprefix("training ").capitalize(), number) for number in numbers_of(grid.curves)
             ]
-            styles = _styles(grid)
+            styles = grid.styles
         first = "loss" if "loss" in (value for _, value in losses) else losses[0][1]
         titles = [(style.replace("-", ": ").replace("_", " "), style) for style in styles]
         return (
@@ -112,7 +115,7 @@ class TrainedHandlers:
             for setting, title in grid.settings.items():
                 if setting in settings and setting in grid.networks:
                     painting = _pipeline(grid.networks[setting])(tiles[0][0], style)
-                    tiles.append((painting, f"{title}{_scored(grid, setting)}"))
+                    tiles.append((painting, title))
                     yield tiles
 
 
@@ -135,15 +138,15 @@ def _small(path: Path) -> Image.Image:
         return picture.convert("RGB").resize(fitted(picture.size, PICTURE_SIDE), Image.Resampling.LANCZOS)
 
 
-def _scored(grid: Trained, setting: str) -> str:
-    mean = summarized([row for row in grid.results if row.setting == setting], "style_distance")
-    return f" · {mean.value:.3f}" if mean else ""
-
-
-def _styles(grid: Trained) -> tuple[str, ...]:
-    """Of its networks; none where no networks were kept, or they paint no named styles."""
-    first = next(iter(grid.networks.values()), None)
-    return tuple(getattr(_pipeline(first).network, "styles", ())) if first else ()
+def _readable(names: Sequence[str]) -> tuple[list[Trained], list[str]]:
+    """The results of these grids, and what is wrong with others."""
+    grids, problems = [], []
+    for name in names:
+        try:
+            grids.append(trained(name))
+        except ValueError as error:
+            problems.append(f"{error}.".replace(f"{results_folder()}/", ""))
+    return grids, problems
 
 
 def _explained(grid: Trained) -> str:

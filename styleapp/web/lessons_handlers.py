@@ -30,13 +30,13 @@ class LessonsHandlers:
 
     def __init__(self, studios: Studios) -> None:
         self.studios = studios
-        self._stops: dict[str | None, Event] = {}  # of lessons that run or wait, by visitor
+        self._stops: dict[str | None, Event] = {}  # of those who asked for a lesson; some leave before it begins
+        self._learning: set[str | None] = set()  # whose lesson has begun
 
     def begin(self, request: gr.Request) -> str:
         """For the page, before :meth:`learn`, which may have to wait for another visitor's lesson: what to say."""
-        waiting = bool(self._stops)
         self._stops[request.session_hash] = Event()
-        return "Waiting: another style is being learned; yours is next." if waiting else "Getting ready …"
+        return "Waiting: another style is being learned." if self._learning else "Getting ready …"
 
     def stop(self, request: gr.Request) -> Any:
         """For the page: the visitor's lesson ends after the step in work; what to say until then."""
@@ -55,6 +55,7 @@ class LessonsHandlers:
         """
         session, last = request.session_hash, None
         stop = self._stops.setdefault(session, Event())
+        self._learning.add(session)
         try:
             with readable_errors(picture):
                 studio, name, begun = self.studios.get(session), (name or "").strip(), 0.0
@@ -69,6 +70,7 @@ class LessonsHandlers:
             self._kept(session, studio, name, last)
             raise
         finally:
+            self._learning.discard(session)
             self._stops.pop(session, None)
 
     def _kept(self, session: str | None, studio: Studio, name: str, last: Learning | None) -> tuple[str, str | None]:

@@ -10,6 +10,7 @@ import pytest
 
 from styleapp.cli import main
 from styleapp.lab import grid_run
+from styleapp.lab.claims_table import CLAIMS
 from styleapp.lab.grid import Cell, Grid
 from styleapp.lab.grid_run import CellResult, Outcome
 
@@ -107,12 +108,12 @@ def test_claims(run: Any, tmp_path: Path) -> None:
     page = tmp_path / "claims.md"
     status, out, err = run("claims", "--results", tmp_path, "-o", page)
     assert (status, err) == (0, "")
-    assert out.startswith(f"{page}: 35 claims, 34 open, 1 confirmed")
+    assert out.startswith(f"{page}: {len(CLAIMS)} claims, {len(CLAIMS) - 1} open, 1 confirmed")
     assert page.read_text(encoding="utf-8").startswith("# What the papers claim")
     status, out, _ = run("claims", "--results", tmp_path, "--json")
     rows = json.loads(out)["claims"]
     assert {"system", "claim", "experiment", "measured", "verdict", "command"} == set(rows[0])
-    assert len(rows) == 35
+    assert len(rows) == len(CLAIMS)
 
 
 @pytest.mark.parametrize("action", ["train", "claims"])
@@ -134,19 +135,17 @@ def test_plot_lists_draws_and_tells(run: Any, ablation_results: Path, tmp_path: 
         ["batch_size", size, "+", "batch"] for size in ("1", "4")
     ]
     status, out, _ = run("plot", "kinds", "--results", ablation_results, "--json")
-    first = json.loads(out)["settings"][0]
-    assert first == {
-        "trained with": "instance",
-        "seeds": "2",
-        "training loss": "2.75 ± 0.71",
-        "style distance": "0.105 ± 0.007",
-    }
+    first, _, none = json.loads(out)["settings"]
+    assert (first["setting"], first["title"], first["seeds"]) == ("instance--none", "instance", 2)
+    assert first["style_distance"] == pytest.approx({"value": 0.105, "deviation": 0.01 / 2**0.5, "seeds": 2})
+    assert none["problems"] == ["training diverged"] * 2
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (("plot", "other"), "no results of a grid 'other' were collected; there are those of kinds, sizes"),
+        (("plot", "-o", "first.svg"), "name the grid that is to be drawn; those with results are kinds, sizes"),
         (("plot", "kinds", "--loss", "gram"), "the curves of kinds have no 'gram'"),
         (("plot", "kinds", "-o", "kinds.txt"), "kinds.txt: a figure's name must end with .png, .svg, .pdf"),
     ],

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from styleapp.lab.claims import At, Claim, Finding, Results, alike, of_card, ordered, rises
+from styleapp.lab.claims import At, Claim, Finding, Results, alike, of_card, ordered, provided, rises
 from styleapp.lab.claims_page import claims_page, findings
 from styleapp.lab.claims_table import CLAIMS
 from styleapp.lab.grid import chosen_cells, read_grid
@@ -56,7 +56,13 @@ def test_words(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("second", "verdict"),
-    [([1.05, 1.05], "confirmed"), ([1.2, 1.2], "contradicted"), ([0.8, 1.6], "confirmed"), ([1.0], "open")],
+    [
+        ([1.05, 1.05], "confirmed"),
+        ([0.9, 1.3], "confirmed"),
+        ([1.2, 1.2], "contradicted"),
+        ([0.8, 1.6], "not at this scale"),
+        ([1.0], "open"),
+    ],
 )
 def test_likeness(tmp_path: Path, second: list[object], verdict: str) -> None:
     found = alike("score", FIRST, SECOND)(_table(tmp_path, [1.0, 1.0], second))
@@ -79,6 +85,16 @@ def test_series(tmp_path: Path, values: list[int], falls: bool, verdict: str) ->
     places = [At(str(size), "table", "score", {}, {"size": size, "depth": 7}) for size in range(3)]
     found = rises("score", places, falls)(Results(tmp_path))
     assert found is not None and found.verdict == verdict
+
+
+def test_what_has_not_learned_is_not_compared(tmp_path: Path) -> None:
+    results = _table(tmp_path, [1.0, 1.2], [2.0, 2.2])
+    plain = ordered("score", FIRST, SECOND)
+    assert provided(SECOND, 2.0, plain)(results) == plain(results)
+    found = provided(SECOND, 2.5, plain)(results)
+    assert found is not None and found.verdict == "not at this scale"
+    assert found.measured.endswith("; it has not learned the task: second 2.10 ± 0.14")
+    assert provided(At("third", "none", "score"), 0.0, plain)(results) == plain(results)
 
 
 def test_without_tables_nothing_is_said(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Results of grids as people look at them: names of settings, panels, and the table of means."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,9 @@ def test_what_was_collected(kinds: Trained, ablation_results: Path) -> None:
         "batch--none": True,
         "instance--none": True,
     }
+    assert kinds.styles == ("wave", "night", "scream")
     assert trained("sizes", ablation_results).networks == {}
+    assert trained("sizes", ablation_results).styles == ()
     assert numbers_of(kinds.curves) == ("loss", "style")
 
 
@@ -93,8 +96,29 @@ def test_the_table_has_means_over_the_seeds(kinds: Trained) -> None:
     assert headings == ["trained with", "seeds", "training loss", "style distance"]
     assert instance == ["instance", "2", "2.75 ± 0.71", "0.105 ± 0.007"]
     assert batch[3] == "0.205 ± 0.007"
-    assert none == ["none", "2", "training diverged", "–"]
+    assert none == ["none", "0 of 2", "training diverged", "–"]
     assert summary_lines(kinds, ["batch--none"])[1:] == [batch]
+
+
+def test_seeds_that_failed_are_counted(kinds: Trained) -> None:
+    lost = replace(kinds.results[0], numbers={}, problem="training diverged")
+    table = summary_lines(replace(kinds, results=(lost, *kinds.results[1:])))
+    assert table[1] == ["instance", "1 of 2", "3.25", "0.110"]
+
+
+def test_losses_that_fall_below_nought_have_a_linear_scale(kinds: Trained) -> None:
+    assert panels(kinds)[0].y_scale == "log"
+    below = tuple(replace(row, numbers={**row.numbers, "loss": -1.0}) for row in kinds.curves)
+    assert panels(replace(kinds, curves=below))[0].y_scale == "linear"
+
+
+@pytest.mark.parametrize("empty", ["kinds.csv", "kinds-curves.csv"])
+def test_a_table_without_results_is_named(ablation_results: Path, tmp_path: Path, empty: str) -> None:
+    for name in ("kinds.csv", "kinds-curves.csv"):
+        text = (ablation_results / name).read_text()
+        (tmp_path / name).write_text(text.splitlines()[0] + "\n" if name == empty else text)
+    with pytest.raises(ValueError, match=f"{empty} holds no results of a training"):
+        trained("kinds", tmp_path)
 
 
 def test_a_column_that_has_no_words_goes_by_its_name() -> None:

@@ -129,6 +129,30 @@ def test_what_was_trained_elsewhere_stays(trained: tuple[Grid, Path], tmp_path: 
     assert [row.seed for row in rows] == [row.seed for row in read_rows_of(before[0], tmp_path)]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "normalizer,weight_norm,",
+            "normalizer,",
+            "tiny.csv was collected from a grid with other axes: delete it first",
+        ),
+        (",4,8,", ",5,8,", "tiny.csv has cells of other steps or samples than the grid has now: delete it first"),
+    ],
+)
+def test_what_was_collected_from_another_grid_is_refused(
+    trained: tuple[Grid, Path], tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    grid, runs = trained
+    table = collect(grid, runs, tmp_path / "results").results
+    table.write_text(table.read_text().replace(old, new))
+    shutil.rmtree(folder_of(runs, grid, grid.cells()[0]))
+    before = table.read_text()
+    with pytest.raises(ValueError, match=message):
+        collect(grid, runs, tmp_path / "results")
+    assert table.read_text() == before
+
+
 def read_rows_of(text: str, folder: Path) -> tuple[Row, ...]:
     return read_rows(_write(folder / "before.csv", text))
 

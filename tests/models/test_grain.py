@@ -2,7 +2,7 @@
 
 import torch
 
-from styleapp.models.grain import Grain, grain_pattern
+from styleapp.models.grain import Grain, grain_from, grain_pattern
 from styleapp.models.spade import SpadeGenerator
 
 
@@ -32,6 +32,16 @@ def test_in_training_each_sample_has_noise_of_its_own_and_each_pass_new_one() ->
     assert not torch.allclose(first[0], first[1])
     first.square().sum().backward()
     assert grain.strength.grad is not None and grain.strength.grad.abs().min() > 0
+
+
+def test_noise_from_a_seed_is_the_same_again_and_others_draw_on() -> None:
+    grain, x, before = Grain(2), torch.zeros(1, 2, 4, 4), torch.get_rng_state()
+    drawn = []
+    for seed in (7, 7, 8):
+        with grain_from(seed, x.device):
+            drawn.append(grain(x))
+    assert torch.equal(drawn[0], drawn[1]) and not torch.allclose(drawn[0], drawn[2])
+    assert torch.equal(before, torch.get_rng_state())
 
 
 def _generator(grain: bool) -> SpadeGenerator:

@@ -144,7 +144,14 @@ def label_recipe(label_folder: Path) -> Recipe:
     ``label_recipe("facades", folder, model={…}, data={…}, trainer={…})``.
     """
     small = {
-        "SpadeGenerator": {"stages": [[8], [8], [6]], "hidden": 4, "latent": 4, "style_planes": 2, "style_widths": [6]},
+        "SpadeGenerator": {
+            "stages": [[8], [8], [6]],
+            "hidden": 4,
+            "latent": 4,
+            "style_planes": 2,
+            "style_widths": [6],
+            "grain": True,
+        },
         "MultiScaleDiscriminator": {"widths": [6, 8, 10]},
         "Segmenter": {"width": 8},
     }

@@ -71,14 +71,15 @@ def test_without_networks_the_tab_says_so(
 def test_networks_of_label_maps_have_other_controls(handlers: LabHandlers) -> None:
     shown = handlers.choose("facades")
     assert len(shown) == SETUP
-    name, pictures, _, style, own_style, second, seed, layers, *_ = shown
+    name, pictures, _, style, own_style, second, seed, share, overall, layers, *_ = shown
+    assert not share["visible"] and (overall["value"], overall["maximum"]) == (1.0, 1.0)
     assert not second["visible"]
     assert (name, pictures["label"], style["visible"], own_style["visible"], seed["visible"]) == (
         *("facades", "Label maps"),
         *(False, False, True),
     )
     assert layers["chosen"] == [layer.name for layer in layers_of("facades")]
-    modulation = shown[10 + [*Switchboard._fields].index("modulation")]
+    modulation = shown[12 + [*Switchboard._fields].index("modulation")]
     assert {"class_mean", "map_mean"} < {value for _, value in modulation["choices"]}
 
 
@@ -89,7 +90,7 @@ def test_preset_sets_the_switchboard(handlers: LabHandlers) -> None:
     assert (shown[0], shown[-4]) == ("facades", name)
     assert PRESETS[name].look in shown[-3]["value"].replace("&#x27;", "'")
     assert shown[-2] == PRESETS[name].system
-    assert [one["value"] for one in shown[10 : 10 + BOARD]] == [*Switchboard.of(switch)]
+    assert [one["value"] for one in shown[12 : 12 + BOARD]] == [*Switchboard.of(switch)]
 
 
 def test_every_entry_of_the_catalogue_is_explained(handlers: LabHandlers) -> None:

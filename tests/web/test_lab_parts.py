@@ -1,5 +1,6 @@
 """The parts *Trained* and *Probes* of the tab *Lab* without a browser: what is shown after each step."""
 
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -51,6 +52,21 @@ class TestTrained:
         assert "styleapp ablate train --grid" in notice["value"] and notice["visible"]
         assert (frame["visible"], opened, len(rest)) == (False, False, 1 + CHOSEN)
 
+    def test_a_damaged_table_is_named_and_the_others_are_there(
+        self, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder = tmp_path / "damaged"
+        shutil.copytree(results, folder)
+        (folder / "sizes.csv").write_text("no table")
+        for module in ("styleapp.lab.grid_figures", "styleapp.web.lab_trained_handlers"):
+            monkeypatch.setattr(f"{module}.results_folder", lambda: folder)
+        notice, frame, _, _, grid, *_ = TrainedHandlers().open(False)
+        assert notice["visible"] and notice["value"].startswith("sizes.csv")
+        assert frame["visible"] and [value for _, value in grid["choices"]] == ["kinds"]
+        (folder / "kinds-curves.csv").unlink()
+        notice, frame, opened, *_ = TrainedHandlers().open(False)
+        assert (notice["visible"], frame["visible"], opened) == (True, False, False)
+
     def test_a_grid_without_networks_has_no_pictures(self) -> None:
         *_, style, pictures = TrainedHandlers().choose("sizes")
         assert (style["value"], pictures["visible"]) == (None, False)
@@ -76,7 +92,7 @@ class TestTrained:
     def test_each_network_that_was_kept_paints(self, results: Path) -> None:
         steps = list(TrainedHandlers().paint("kinds", ["instance--none", "none--none"], "lion", "night"))
         (tiles,) = steps  # nothing was kept of the one that diverged
-        assert [caption for _, caption in tiles] == ["photo", "instance · 0.105"]
+        assert [caption for _, caption in tiles] == ["photo", "instance"]
         expected = StylizePipeline.from_checkpoint(results / "kinds" / "instance--none.safetensors")(
             tiles[0][0], "night"
         )
@@ -111,7 +127,18 @@ class TestProbes:
         assert words == "Measured now, with 1 seed." == measured.source
         assert {row.case for row in measured.rows} == {"batch", "layer"}
         assert "1 of 2 runs" in " ".join(words for words, _ in told)
-        assert handlers.stops == {}
+        assert not handlers.stops and not handlers.running
+
+    def test_only_who_measures_keeps_others_waiting(self) -> None:
+        """Somebody who asked and left before it began does not."""
+        handlers, anybody = ProbeHandlers(), cast(gr.Request, SimpleNamespace(session_hash="anybody"))
+        handlers.begin(SOMEBODY)
+        assert handlers.begin(anybody) == "Getting ready …"
+        steps = handlers.measure(SOMEBODY, "growth", ["batch"], 1)
+        next(steps)
+        assert handlers.begin(anybody) == "Waiting: somebody else measures."
+        steps.close()  # type: ignore[attr-defined]
+        assert handlers.begin(anybody) == "Getting ready …"
 
     def test_stopped_it_keeps_the_cases_that_are_done(self, monkeypatch: pytest.MonkeyPatch) -> None:
         rows = PROBES["growth"].measure("batch", 0)

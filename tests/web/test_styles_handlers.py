@@ -186,7 +186,7 @@ def test_lesson_of_a_page_that_was_closed_is_kept(lessons: Lessons, pictures: Pa
 def test_second_lesson_is_told_to_wait(lessons: Lessons, pictures: Path) -> None:
     running = lessons.learn(ANNA, pictures)
     next(running)
-    assert "yours is next" in lessons.handlers.begin(BERT)  # type: ignore[arg-type]
+    assert "another style is being learned" in lessons.handlers.begin(BERT)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Probes in a process of their own: whoever waits can stop them, and random numbers and threads of others are safe."""
 
+import signal
+import sys
 from collections.abc import Iterator, Sequence
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -13,6 +15,9 @@ __all__ = ["in_process"]
 
 PATIENCE = 0.5
 """Seconds after which the caller has a say while nothing has come yet."""
+
+GRACE = 2.0
+"""Seconds that the process has to end what it has started itself."""
 
 
 def in_process(name: str, seeds: Sequence[int], cases: Sequence[str] | None = None) -> Iterator[tuple[Any, ...] | None]:
@@ -44,12 +49,15 @@ def in_process(name: str, seeds: Sequence[int], cases: Sequence[str] | None = No
         raise RuntimeError(f"the process that measured {name} ended before it was done") from error
     finally:
         process.terminate()
+        process.join(GRACE)
+        process.kill()
         process.join()
         here.close()
 
 
 def _measure(there: Connection, name: str, seeds: Sequence[int], cases: Sequence[str]) -> None:
-    """What the other process does."""
+    """What the other process does; when it is terminated, it cleans up behind itself."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with one_thread():
         for rows in run_probe(probe(name), seeds, cases):
             there.send(rows)

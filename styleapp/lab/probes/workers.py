@@ -55,7 +55,12 @@ def measure_workers(case: str, seed: int, counts: Sequence[int] = COUNTS, steps:
 
     Args:
         case: a batch normalization of :data:`styleapp.norms.NORMALIZERS`.
+
+    Raises:
+        ValueError: this process belongs to a group of processes already.
     """
+    if dist.is_initialized():
+        raise ValueError("the probe workers starts processes of its own: run it outside a distributed training")
     pictures, classes = gratings(HELD_OUT, torch.Generator().manual_seed(UNSEEN + seed))
     rows: list[WorkersRow] = []
     alone = torch.zeros(())
@@ -77,16 +82,15 @@ def _together(count: int, case: str, seed: int, steps: int) -> Iterator[None]:
         yield
         return
     with tempfile.TemporaryDirectory() as folder:
-        others = [
-            subprocess.Popen([sys.executable, "-c", OTHER, folder, *map(str, (rank, count, seed, steps)), case])
-            for rank in range(1, count)
-        ]
+        others: list[subprocess.Popen[bytes]] = []
         try:
+            for rank in range(1, count):
+                words = [folder, *map(str, (rank, count, seed, steps)), case]
+                others.append(subprocess.Popen([sys.executable, "-c", OTHER, *words]))
             _meet(folder, 0, count)
             yield
+            dist.destroy_process_group()
         finally:
-            if dist.is_initialized():
-                dist.destroy_process_group()
             for other in others:
                 other.terminate()
                 other.wait()

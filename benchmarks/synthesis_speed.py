@@ -2,8 +2,9 @@
 
 Ours is the whole call of the pipeline, mask array in and PIL image out, with the compact generator; the encode goes to
 relu4_1, tensor in and features out, channels-last; the paper's generator (ngf 64) is the network alone, one-hot map in
-and tensor out, with plain weights as ours. All weights are random, all three in one process, in rounds that take turns:
-a machine that does other work is slow for all alike, so the ratios are what counts.
+and tensor out, with plain weights as ours. All weights are random, but for those of ``--checkpoint NAME`` in the place
+of ours; all three in one process, in rounds that take turns: a machine that does other work is slow for all alike, so
+the ratios are what counts.
 """
 
 import argparse
@@ -46,7 +47,9 @@ def ready(network: Network) -> Network:
     return network.to(memory_format=torch.channels_last).eval().requires_grad_(False)
 
 
-def our_call(mask: Numbers, labels: int) -> Callable[[], object]:
+def our_call(mask: Numbers, labels: int, checkpoint: str | None = None) -> Callable[[], object]:
+    if checkpoint is not None:
+        return partial(SynthesizePipeline.from_checkpoint(checkpoint, device="cpu"), mask)
     network = ready(SpadeGenerator(labels, weight_norm="none"))
     record = {"labels": {"classes": ENTRIES["classes"][:labels]}}
     return partial(SynthesizePipeline(network, Card("spade", network.options(), record=record)), mask)
@@ -63,10 +66,10 @@ def paper_call(mask: Numbers, labels: int) -> Callable[[], object]:
     return partial(torch.inference_mode()(network), planes)
 
 
-def row(size: int, labels: int, repeats: int, paper_repeats: int) -> list[str]:
+def row(size: int, labels: int, repeats: int, paper_repeats: int, checkpoint: str | None = None) -> list[str]:
     """One line of the table: seconds of each, then the ratios, medians over rounds."""
     mask = mask_of(size, labels)
-    ours, encode, paper = our_call(mask, labels), encode_call(size), paper_call(mask, labels)
+    ours, encode, paper = our_call(mask, labels, checkpoint), encode_call(size), paper_call(mask, labels)
     beside_encode = list(interleaved((ours, encode), repeats, CPU))
     beside_paper = list(interleaved((ours, paper), paper_repeats, CPU))
     our_s, encode_s = map(median, zip(*beside_encode, strict=True))
@@ -80,11 +83,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sizes", type=int, nargs="*", default=[256, 512], metavar="SIZE", help="sides of the masks")
     parser.add_argument("--labels", type=int, default=12, metavar="L", help="number of classes (default %(default)s)")
+    parser.add_argument("--checkpoint", metavar="NAME", help="a network instead of random weights; see --labels")
     parser.add_argument("--repeats", type=int, default=15, metavar="N", help="rounds beside the encode")
     parser.add_argument("--paper-repeats", type=int, default=3, metavar="N", help="rounds beside the paper's generator")
     arguments = parser.parse_args()
     heads = ["size", "ours s", "encode s", "ours / encode", "paper s", "paper / ours"]
-    rows = [row(size, arguments.labels, arguments.repeats, arguments.paper_repeats) for size in arguments.sizes]
+    counts = (arguments.labels, arguments.repeats, arguments.paper_repeats)
+    rows = [row(size, *counts, arguments.checkpoint) for size in arguments.sizes]
     print_table([heads, *rows])
     print(f"on {hardware_name(CPU)}, {torch.get_num_threads()} threads; medians of rounds that take turns")
     return 0

@@ -71,13 +71,13 @@ class TrainedHandlers:
                 (heading(number).removeprefix("training ").capitalize(), number) for number in numbers_of(grid.curves)
             ]
             styles = grid.styles
-        first = "loss" if "loss" in (value for _, value in losses) else losses[0][1]
+        losses.sort(key=lambda choice: choice[1] != "loss")  # the whole before its parts
         titles = [(style.replace("-", ": ").replace("_", " "), style) for style in styles]
         return (
             name,
             _explained(grid),
             gr.update(choices=settings, value=[value for _, value in settings][:MOST_LINES]),
-            gr.update(choices=losses, value=first),
+            gr.update(choices=losses, value=losses[0][1]),
             gr.update(choices=titles, value=styles[0] if styles else None),
             gr.update(visible=bool(styles)),
         )

@@ -151,10 +151,13 @@ def _readable(names: Sequence[str]) -> tuple[list[Trained], list[str]]:
 
 def _explained(grid: Trained) -> str:
     """How many cells there are, and how each was trained."""
-    seeds = f"{grid.seeds} seeds" if grid.seeds > 1 else "1 seed"
+    settings, seeds = (
+        f"{count} {what}{'s' if count > 1 else ''}"
+        for count, what in ((len(grid.settings), "setting"), (grid.seeds, "seed"))
+    )
     samples = sorted({int(one.numbers["samples"]) for one in grid.results})
     seen = f"{samples[0]:,}" if len(samples) == 1 else f"{samples[0]:,} to {samples[-1]:,}"
     return (
-        f"<p>{len(grid.settings)} settings, {seeds}, {seen} training samples each. "
+        f"<p>{settings}, {seeds}, {seen} training samples each. "
         f"To repeat: <code>styleapp ablate train --grid configs/ablation/grids/{html.escape(grid.name)}.yaml</code></p>"
     )

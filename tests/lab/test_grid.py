@@ -12,7 +12,7 @@ from pytorch_lightning.cli import LightningCLI
 from styleapp.lab.grid import Cell, Grid, chosen_cells, read_grid, set_option
 
 GRIDS = sorted((Path(__file__).resolve().parents[2] / "configs" / "ablation" / "grids").glob("*.yaml"))
-EXPECTED = {"first": 36, "batch_size": 60, "further": 24, "masks": 15, "cuts": 4}
+EXPECTED = {"first": 36, "batch_size": 60, "further": 24, "masks": 15, "cuts": 12}
 Write = Callable[..., Path]
 
 every_grid = pytest.mark.parametrize("path", GRIDS, ids=lambda path: path.stem)

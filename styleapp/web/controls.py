@@ -14,6 +14,7 @@ __all__ = [
     "PRIVATE",
     "NameList",
     "NameRadio",
+    "NameTicks",
     "Outcome",
     "TabControls",
     "draft_while_dragging",
@@ -58,6 +59,16 @@ class NameRadio(gr.Radio, metaclass=WithoutStub):
 
     def preprocess(self, payload: Any) -> Any:
         """The name as it is."""
+        return payload
+
+
+class NameTicks(gr.CheckboxGroup, metaclass=WithoutStub):
+    """Names that can be ticked, whose handlers say themselves what is wrong with one; see :class:`NameList`."""
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> Any:
+        """The names as they are."""
         return payload
 
 
@@ -134,6 +145,32 @@ class TabControls:
             **options,
             **self.named(part),
         )
+
+    def large_tiles(self, part: str, label: str, columns: int, look: str) -> gr.Gallery:
+        """Whole pictures with captions, each of which opens in full size.
+
+        Args:
+            look: a class of the style sheets.
+        """
+        return gr.Gallery(
+            label=label,
+            columns=columns,
+            object_fit="contain",
+            format="png",
+            interactive=False,
+            fit_columns=False,
+            buttons=["fullscreen"],
+            elem_classes=f"tiles {look}",
+            **self.named(part),
+        )
+
+    def downloads(self, titles: Mapping[str, str]) -> list[gr.DownloadButton]:
+        """A row of small buttons, by part their titles; nothing can be downloaded at first."""
+        with gr.Row(elem_classes="exports"):
+            return [
+                gr.DownloadButton(title, interactive=False, size="sm", min_width=100, **self.named(part))
+                for part, title in titles.items()
+            ]
 
     def colour(self, names: Sequence[str] = tuple(COLOURS)) -> gr.Radio:
         """Which of the colour modes."""

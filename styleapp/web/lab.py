@@ -8,7 +8,7 @@ from styleapp.web.controls import TabControls
 from styleapp.web.lab_handlers import LabHandlers
 from styleapp.web.lab_probes import PROBE_TIPS, connect_probes, probe_part
 from styleapp.web.lab_probes_handlers import ProbeHandlers
-from styleapp.web.lab_switches import SWITCH_TIPS, NameTicks, SwitchPart, connect_switches, switch_part
+from styleapp.web.lab_switches import SWITCH_TIPS, SwitchPart, connect_switches, switch_part
 from styleapp.web.lab_trained import TRAINED_TIPS, connect_trained, trained_part
 from styleapp.web.lab_trained_handlers import TrainedHandlers
 
@@ -31,9 +31,9 @@ def build(handlers: LabHandlers) -> LabPage:
         with gr.Tab("Switch", id="lab-switch"):
             switches = switch_part(controls, handlers)
         with gr.Tab("Trained", id="lab-trained") as place:
-            connect_trained(trained_part(controls, NameTicks), TrainedHandlers(), place)
+            connect_trained(trained_part(controls), TrainedHandlers(), place)
         with gr.Tab("Probes", id="lab-probes") as place:
-            connect_probes(probe_part(controls, NameTicks), ProbeHandlers(), place)
+            connect_probes(probe_part(controls), ProbeHandlers(), place)
     return LabPage(switches)
 
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from styleapp.lab.probes import PROBES
-from styleapp.web.controls import COMPUTE, PRIVATE, NameRadio, TabControls
+from styleapp.web.controls import COMPUTE, PRIVATE, NameRadio, NameTicks, TabControls
 from styleapp.web.lab_probes_handlers import DOWNLOADS, MOST_SEEDS, ProbeHandlers
 
 __all__ = ["PROBE_TIPS", "ProbePart", "connect_probes", "probe_part"]
@@ -35,7 +35,7 @@ class ProbePart(NamedTuple):
 
     name: NameRadio
     told: gr.HTML
-    cases: gr.CheckboxGroup
+    cases: NameTicks
     seeds: gr.Slider
     run: gr.Button
     stop: gr.Button
@@ -45,31 +45,21 @@ class ProbePart(NamedTuple):
     downloads: list[gr.DownloadButton]
 
 
-def probe_part(controls: TabControls, ticks: type[gr.CheckboxGroup]) -> ProbePart:
-    """Builds the part into the Gradio context that is open.
-
-    Args:
-        ticks: the kind of control for names that can be ticked.
-    """
+def probe_part(controls: TabControls) -> ProbePart:
+    """Builds the part into the Gradio context that is open."""
     with gr.Row(equal_height=False, elem_classes="studio lab measured"):
         with gr.Column(elem_classes="inputs"):
             names = [(name.capitalize(), name) for name in PROBES]
             name = NameRadio(names, value=names[0][1], label="Probe", **controls.told("probe"))
             told = gr.HTML("", **controls.named("probe-told"))
-            cases = ticks([], label="Cases", **controls.told("probe-cases"))
+            cases = NameTicks([], label="Cases", **controls.told("probe-cases"))
             seeds = controls.slider("probe-seeds", "Seeds", 1, MOST_SEEDS, 3, 1)
             run, stop = controls.run_and_stop("Measure", "probe-run", "probe-stop")
         with gr.Column(elem_classes="outcome"):
             words = gr.HTML("", **controls.named("probe-words"))
             figure = gr.HTML("", **controls.named("probe-figure"))
             table = gr.HTML("", **controls.named("probe-table"))
-            with gr.Row(elem_classes="exports"):
-                downloads = [
-                    gr.DownloadButton(
-                        title, interactive=False, size="sm", min_width=100, **controls.named(f"probe-{part}")
-                    )
-                    for part, title in DOWNLOADS.items()
-                ]
+            downloads = controls.downloads({f"probe-{part}": title for part, title in DOWNLOADS.items()})
     return ProbePart(name, told, cases, seeds, run, stop, words, figure, table, downloads)
 
 

@@ -15,6 +15,7 @@ from styleapp.lab.probes import PROBES, probe
 from styleapp.lab.probes.base import Probe, Row, as_csv, check_cases, read_csv, summary_table
 from styleapp.lab.probes.process import in_process
 from styleapp.web.lab_figures import drawn, offered, table_html
+from styleapp.web.lessons_handlers import progress_text
 from styleapp.web.pictures import readable_errors
 
 __all__ = ["DOWNLOADS", "MOST_SEEDS", "Measured", "ProbeHandlers"]
@@ -107,7 +108,7 @@ class ProbeHandlers:
                 for found in in_process(name, range(seeds), chosen):
                     rows += found or ()
                     done += found is not None
-                    yield _progress(done, total, time.monotonic() - begun), gr.skip()
+                    yield progress_text(done, total, time.monotonic() - begun, "Run"), gr.skip()
                     if flag.is_set():
                         break
             yield _ended(done, total, seeds), _whole(name, rows, done, total, seeds)
@@ -125,12 +126,6 @@ def _checked(name: str, cases: Sequence[str], seeds: int) -> tuple[str, ...]:
         raise ValueError("Tick at least one case.")
     chosen = probe(name)
     return tuple(case for case in chosen.cases if case in check_cases(chosen, cases))
-
-
-def _progress(done: int, total: int, seconds: float) -> str:
-    left = seconds / done * (total - done) if done else 0.0
-    told = f" · about {left:.0f} s left" if left else ""
-    return f'<progress max="{total}" value="{done}"></progress> {done} of {total} runs{told}'
 
 
 def _ended(done: int, total: int, seeds: int) -> str:

@@ -7,16 +7,16 @@ import gradio as gr
 from styleapp.lab.presets import PRESETS
 from styleapp.norms.catalogue import catalogue
 from styleapp.pipelines.stylize import MAX_STRENGTH
-from styleapp.web.controls import COMPUTE, PRIVATE, NameList, NameRadio, TabControls
+from styleapp.web.controls import COMPUTE, PRIVATE, NameList, NameRadio, NameTicks, TabControls
 from styleapp.web.lab_endpoint import ablate_endpoint
 from styleapp.web.lab_handlers import LabHandlers
 from styleapp.web.lab_switchboard import SWITCHBOARD_TIPS, SwitchControls, switchboard
 from styleapp.web.lab_views import PLACES
 from styleapp.web.lab_wish import AS_IT_IS
 from styleapp.web.layer_map import LayerMap
-from styleapp.web.pictures import PictureFile, WithoutStub
+from styleapp.web.pictures import PictureFile
 
-__all__ = ["SWITCH_TIPS", "NameTicks", "SwitchPart", "connect_switches", "switch_part"]
+__all__ = ["SWITCH_TIPS", "SwitchPart", "connect_switches", "switch_part"]
 
 SIZES = [("128", 128), ("256", 256), ("512", 512)]
 
@@ -55,16 +55,6 @@ SWITCH_TIPS = {
     **SWITCHBOARD_TIPS,
 }
 """What every control says when one points at it, by the id of its element."""
-
-
-class NameTicks(gr.CheckboxGroup, metaclass=WithoutStub):
-    """Names that can be ticked, whose handlers say themselves what is wrong with one; see :class:`NameList`."""
-
-    is_template = True
-
-    def preprocess(self, payload: Any) -> Any:
-        """The names as they are."""
-        return payload
 
 
 class Subjects(NamedTuple):
@@ -189,17 +179,7 @@ def _beginning(controls: TabControls) -> tuple[NameRadio, NameList, gr.HTML, tup
 
 def _result(controls: TabControls) -> Result:
     problem = gr.HTML(visible=False, elem_classes="notice", **controls.named("problem"))
-    tiles = gr.Gallery(
-        label="Original, switched, difference",
-        columns=3,
-        object_fit="contain",
-        format="png",
-        interactive=False,
-        fit_columns=False,
-        buttons=["fullscreen"],
-        elem_classes="tiles triples",
-        **controls.named("tiles"),
-    )
+    tiles = controls.large_tiles("tiles", "Original, switched, difference", 3, "triples")
     scores = gr.HTML("", **controls.named("scores"))
     places = [(words.capitalize(), name) for name, (words, _) in PLACES.items()]
     place = gr.Radio(places, value=places[0][1], label="Statistics of the layers", **controls.named("place"))
@@ -216,11 +196,8 @@ def _downloads(controls: TabControls) -> list[gr.DownloadButton]:
         "configuration": "Config (YAML)",
         "all": "All (ZIP)",
     }
-    with gr.Accordion("Export", open=True, **controls.named("export")), gr.Row(elem_classes="exports"):
-        return [
-            gr.DownloadButton(title, interactive=False, size="sm", min_width=100, **controls.named(part))
-            for part, title in titles.items()
-        ]
+    with gr.Accordion("Export", open=True, **controls.named("export")):
+        return controls.downloads(titles)
 
 
 def _layers(controls: TabControls) -> tuple[LayerMap, gr.HTML, gr.Button, gr.Button]:

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
-from styleapp.web.controls import COMPUTE, PRIVATE, NameList, NameRadio, TabControls
+from styleapp.web.controls import COMPUTE, PRIVATE, NameList, NameRadio, NameTicks, TabControls
 from styleapp.web.lab_trained_handlers import DOWNLOADS, TrainedHandlers
 
 __all__ = ["TRAINED_TIPS", "TrainedPart", "connect_trained", "trained_part"]
@@ -35,7 +35,7 @@ class TrainedPart(NamedTuple):
     frame: gr.Row
     grid: NameRadio
     told: gr.HTML
-    settings: gr.CheckboxGroup
+    settings: NameTicks
     loss: NameRadio
     pictures: gr.Row
     photo: NameList
@@ -46,18 +46,14 @@ class TrainedPart(NamedTuple):
     downloads: list[gr.DownloadButton]
 
 
-def trained_part(controls: TabControls, ticks: type[gr.CheckboxGroup]) -> TrainedPart:
-    """Builds the part into the Gradio context that is open.
-
-    Args:
-        ticks: the kind of control for names that can be ticked.
-    """
+def trained_part(controls: TabControls) -> TrainedPart:
+    """Builds the part into the Gradio context that is open."""
     notice = gr.HTML(visible=False, elem_id="lab-trained-notice", elem_classes="notice")
     with gr.Row(equal_height=False, visible=False, elem_classes="studio lab measured") as frame:
         with gr.Column(elem_classes="inputs"):
             grid = NameRadio([], label="Grid", **controls.told("trained-grid"))
             told = gr.HTML("", **controls.named("trained-told"))
-            settings = ticks([], label="Trained with", **controls.told("trained-settings"))
+            settings = NameTicks([], label="Trained with", **controls.told("trained-settings"))
             loss = NameRadio([], label="Curve of", **controls.told("trained-loss"))
             with gr.Row(visible=False, elem_classes="pair", **controls.named("trained-pictures")) as pictures:
                 photo = controls.name_list("trained-photo", "Photo", [], None)
@@ -65,24 +61,8 @@ def trained_part(controls: TabControls, ticks: type[gr.CheckboxGroup]) -> Traine
         with gr.Column(elem_classes="outcome"):
             figure = gr.HTML("", **controls.named("trained-figure"))
             table = gr.HTML("", **controls.named("trained-table"))
-            tiles = gr.Gallery(
-                label="Paintings by these networks",
-                columns=4,
-                object_fit="contain",
-                format="png",
-                interactive=False,
-                fit_columns=False,
-                buttons=["fullscreen"],
-                elem_classes="tiles fours",
-                **controls.named("trained-tiles"),
-            )
-            with gr.Row(elem_classes="exports"):
-                downloads = [
-                    gr.DownloadButton(
-                        title, interactive=False, size="sm", min_width=100, **controls.named(f"trained-{part}")
-                    )
-                    for part, title in DOWNLOADS.items()
-                ]
+            tiles = controls.large_tiles("trained-tiles", "Paintings by these networks", 4, "fours")
+            downloads = controls.downloads({f"trained-{part}": title for part, title in DOWNLOADS.items()})
     return TrainedPart(
         notice, frame, grid, told, settings, loss, pictures, photo, style, figure, table, tiles, downloads
     )

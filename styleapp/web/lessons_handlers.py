@@ -126,15 +126,16 @@ class LessonsHandlers:
             yield studio
 
 
-def progress_text(step: int, steps: int, seconds: float) -> str:
+def progress_text(step: int, steps: int, seconds: float, what: str = "Step") -> str:
     """A bar, and for example ``Step 12 of 200 · 34 s left``.
 
     Args:
         seconds: that the steps took.
+        what: a step is called.
     """
     left = seconds / step * (steps - step) if step else 0.0
     told = f" · {left / 60:.0f} min left" if left > 120 else f" · {left:.0f} s left" if 0 < step < steps else ""
-    return f'<progress max="{steps}" value="{step}"></progress> Step {step} of {steps}{told}'
+    return f'<progress max="{steps}" value="{step}"></progress> {what} {step} of {steps}{told}'
 
 
 def _lesson(studio: Studio, picture: str | None, name: str, steps: int) -> Iterator[Learning]:

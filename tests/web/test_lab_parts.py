@@ -126,7 +126,7 @@ class TestProbes:
         words, measured = told[-1]
         assert words == "Measured now, with 1 seed." == measured.source
         assert {row.case for row in measured.rows} == {"batch", "layer"}
-        assert "1 of 2 runs" in " ".join(words for words, _ in told)
+        assert "Run 1 of 2" in " ".join(words for words, _ in told)
         assert not handlers.stops and not handlers.running
 
     def test_only_who_measures_keeps_others_waiting(self) -> None:
@@ -151,7 +151,7 @@ class TestProbes:
         assert handlers.stop(SOMEBODY) == gr.skip()  # nothing is measured
         handlers.begin(SOMEBODY)
         steps = handlers.measure(SOMEBODY, "growth", ["batch", "layer"], 1)
-        assert [next(steps)[0][-9:] for _ in range(2)][0] == "of 2 runs"
+        assert [next(steps)[0][-10:] for _ in range(2)][0] == "Run 0 of 2"
         assert handlers.stop(SOMEBODY) == "Stopping …"
         words, measured = list(steps)[-1]
         assert words == "Stopped after 1 of 2 runs."

@@ -51,7 +51,9 @@ def _record(known: "Entry") -> dict[str, Any]:
 
 def _page(known: "Entry") -> str:
     """In the repository; the package itself has no documents."""
-    return f"docs/norms/{known.name}.md"
+    from styleapp.norms.catalogue import PAGES
+
+    return f"{PAGES}/{known.name}.md"
 
 
 def _explanation(known: "Entry") -> str:

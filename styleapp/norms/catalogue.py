@@ -1,9 +1,14 @@
 """Every normalization system of the project: its names, formula, paper and switches."""
 
+from pathlib import Path
+
 from styleapp.norms.catalogue_behaviour import BEHAVIOURS, Behaviour
 from styleapp.norms.catalogue_entries import ENTRIES, Entry
 
-__all__ = ["Behaviour", "Entry", "behaviour", "catalogue", "entry"]
+__all__ = ["PAGES", "Behaviour", "Entry", "behaviour", "catalogue", "entry", "page_file"]
+
+PAGES = "docs/norms"
+"""Where the documents of the systems are, from the repository's top."""
 
 
 def catalogue() -> tuple[Entry, ...]:
@@ -30,3 +35,8 @@ def behaviour(name: str) -> Behaviour:
         ValueError: no system has this name; the message lists the known ones.
     """
     return BEHAVIOURS[entry(name).name]
+
+
+def page_file(name: str) -> Path:
+    """The document of a system; it is there where the package lies in its repository."""
+    return Path(__file__).resolve().parents[2] / PAGES / f"{name}.md"

@@ -1,10 +1,13 @@
-"""The tab *Lab*: normalizations switched in trained networks, networks trained with others, and probes."""
+"""The tab *Lab*: normalizations switched in trained networks, networks trained with others, probes, and the
+catalogue of all systems.
+"""
 
 from typing import NamedTuple
 
 import gradio as gr
 
 from styleapp.web.controls import TabControls
+from styleapp.web.lab_catalogue import CATALOGUE_TIPS, PageLinks, catalogue_part, connect_catalogue
 from styleapp.web.lab_handlers import LabHandlers
 from styleapp.web.lab_probes import PROBE_TIPS, connect_probes, probe_part
 from styleapp.web.lab_probes_handlers import ProbeHandlers
@@ -14,7 +17,7 @@ from styleapp.web.lab_trained_handlers import TrainedHandlers
 
 __all__ = ["TIPS", "LabPage", "build", "connect_tab"]
 
-TIPS = {**SWITCH_TIPS, **TRAINED_TIPS, **PROBE_TIPS}
+TIPS = {**SWITCH_TIPS, **TRAINED_TIPS, **PROBE_TIPS, **CATALOGUE_TIPS}
 """What every control says when one points at it, by the id of its element."""
 
 
@@ -27,13 +30,16 @@ class LabPage(NamedTuple):
 def build(handlers: LabHandlers) -> LabPage:
     """Puts the tab's controls into the Gradio context that is open, and wires them."""
     controls = TabControls("lab", TIPS)
-    with gr.Tabs():
+    links = PageLinks()
+    with gr.Tabs() as parts:
         with gr.Tab("Switch", id="lab-switch"):
             switches = switch_part(controls, handlers)
         with gr.Tab("Trained", id="lab-trained") as place:
             connect_trained(trained_part(controls), TrainedHandlers(), place)
         with gr.Tab("Probes", id="lab-probes") as place:
             connect_probes(probe_part(controls), ProbeHandlers(), place)
+        with gr.Tab("Catalogue", id="lab-catalogue") as place:
+            connect_catalogue(catalogue_part(controls), links, parts, place)
     return LabPage(switches)
 
 

@@ -21,9 +21,9 @@ from styleapp.pipelines.stylize import MAX_STRENGTH
 from styleapp.web.lab_views import (
     PLACES,
     explained_preset,
-    explained_system,
     score_table,
     statistics_chart,
+    system_words,
     tiles,
 )
 from styleapp.web.lab_wish import (
@@ -55,6 +55,9 @@ OF_MAPS = {"Mean of each class": "class_mean", "Mean of the map": "map_mean"}
 
 DOWNLOADS = ("grid", "statistics", "scores", "configuration", "all")
 """What can be downloaded, in the page's order."""
+
+SYSTEMS = ("normalizer", "weight_norm")
+"""Controls that choose a system of the catalogue."""
 
 OUTPUTS = 6 + len(DOWNLOADS) + 1
 
@@ -98,7 +101,7 @@ class LabHandlers:
 
     def reset(self, network: str) -> tuple[Any, ...]:
         """For the page: what undoes all switches, in the order layer map, kept switches, their words, the switchboard,
-        the preset, its explanation, the system and its explanation.
+        the preset, its explanation.
         """
         with readable_errors():
             return _switches(network, None)
@@ -110,16 +113,14 @@ class LabHandlers:
             return kept, _told(kept), *_board(Switchboard(), of_masks=subject(values[0]).of_masks)
 
     def normalizer(self, normalizer: str, deviation: str) -> tuple[Any, ...]:
-        """For the page, when another normalizer is chosen: which options it has, and :meth:`system` of it."""
+        """For the page, when another normalizer is chosen: which options it has, and :meth:`told` of it."""
         shown = shown_options(normalizer, deviation)
-        return *(gr.update(visible=name in shown) for name in OPTIONS), *self.system(normalizer)
+        return *(gr.update(visible=name in shown) for name in OPTIONS), self.told(normalizer)
 
-    def system(self, name: str) -> tuple[Any, Any]:
-        """For the page: the system and what the catalogue says of it; nothing new where none is chosen."""
-        if not name:
-            return gr.skip(), gr.skip()
+    def told(self, name: str) -> Any:
+        """For the page, when another system is chosen from a list: what the catalogue says of it."""
         with readable_errors():
-            return name, explained_system(name)
+            return gr.update(info=system_words(name))
 
     def run(self, done: str | None, *values: Any) -> Iterator[tuple[Any, ...]]:
         """For the page, when something was changed: yields the problem, pictures, scores, charts by place, the chart
@@ -240,7 +241,6 @@ def _switches(network: str, name: str | None) -> tuple[Any, ...]:
     layers, of_masks = layers_of(network), subject(network).of_masks
     *kept, last = (asked.ablation.switches if asked else ()) or (LayerSwitch(),)
     records = [switch.record() for switch in kept]
-    told = (asked.system, explained_system(asked.system)) if asked else (gr.skip(), gr.skip())
     return (
         shown_layers(layers, fitting(last, layers)),
         records,
@@ -248,7 +248,6 @@ def _switches(network: str, name: str | None) -> tuple[Any, ...]:
         *_board(Switchboard.of(last), of_masks=of_masks),
         asked.name if asked else AS_IT_IS,
         gr.update(value=explained_preset(asked), visible=asked is not None),
-        *told,
     )
 
 
@@ -258,12 +257,13 @@ def _board(board: Switchboard, *, of_masks: bool) -> tuple[Any, ...]:
     shown = shown_options(board.normalizer, board.deviation)
     updates = {name: gr.update(value=value) for name, value in values.items()}
     updates |= {name: gr.update(value=values[name], visible=name in shown) for name in OPTIONS}
+    updates |= {name: gr.update(value=values[name], info=system_words(values[name])) for name in SYSTEMS}
     modulations = [*MODULATIONS.items(), *(OF_MAPS.items() if of_masks else ())]
     updates["modulation"] = gr.update(choices=modulations, value=board.modulation)
     return tuple(updates.values())
 
 
-SETUP = 9 + 3 + len(Switchboard._fields) + 4
+SETUP = 9 + 3 + len(Switchboard._fields) + 2
 """How many controls :func:`_setup` is for."""
 
 

@@ -5,12 +5,11 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from styleapp.lab.presets import PRESETS
-from styleapp.norms.catalogue import catalogue
 from styleapp.pipelines.stylize import MAX_STRENGTH
 from styleapp.web.controls import COMPUTE, PRIVATE, NameList, NameRadio, NameTicks, TabControls
 from styleapp.web.lab_endpoint import ablate_endpoint
 from styleapp.web.lab_handlers import LabHandlers
-from styleapp.web.lab_switchboard import SWITCHBOARD_TIPS, SwitchControls, switchboard
+from styleapp.web.lab_switchboard import SWITCHBOARD_TIPS, switchboard
 from styleapp.web.lab_views import PLACES
 from styleapp.web.lab_wish import AS_IT_IS
 from styleapp.web.layer_map import LayerMap
@@ -49,9 +48,6 @@ SWITCH_TIPS = {
     "lab-scores-file": "Save the scores of both networks as a table.",
     "lab-configuration": "Save what is needed to make this again: styleapp ablate run --config ablation.yaml",
     "lab-all": "Save all of it, with pictures of your own that the configuration needs.",
-    "lab-about": "Formula and paper of every normalization, rule and probe of the project.",
-    "lab-system": "The one that is explained below; it follows what you switch.",
-    "lab-entry": "What the catalogue says of it.",
     **SWITCHBOARD_TIPS,
 }
 """What every control says when one points at it, by the id of its element."""
@@ -104,20 +100,22 @@ def switch_part(controls: TabControls, handlers: LabHandlers) -> SwitchPart:
             layer_map, kept_words, keep, reset = _layers(controls)
         with gr.Column(elem_classes="options"):
             files, style_picture, (second, share, overall), size = _own(controls)
-            system, explained = _about(controls)
     pictures, style, seed = few
     subjects = Subjects(network, pictures, files, style, style_picture, second, seed, share, overall, size)
     kept, opened = gr.State([]), gr.State(False)
     values = [*subjects, kept, layer_map, *board]
     run = _running(handlers, result, values, layer_map)
-    undone = [layer_map, kept, kept_words, *board, preset, claim, system, explained]
+    undone = [layer_map, kept, kept_words, *board, preset, claim]
     setup = [*subjects[:9], *undone]
     network.input(handlers.choose, network, setup, **PRIVATE).then(**run)
     preset.input(handlers.begin, [preset, network], setup, **PRIVATE).then(**run)
     reset.click(handlers.reset, network, undone, **PRIVATE).then(**run)
     keep.click(handlers.keep, values, [kept, kept_words, *board], **PRIVATE).then(**run)
     gr.on([*_changes(subjects), layer_map.input, *board.changes], **run)
-    _connect_about(handlers, board, [system, explained])
+    chosen: list[Any] = [board.normalizer, board.deviation]
+    shown = [*board.options, board.normalizer]
+    gr.on([one.input for one in chosen], handlers.normalizer, chosen, shown, **PRIVATE)
+    board.weight_norm.input(handlers.told, board.weight_norm, board.weight_norm, **PRIVATE)
     ablate_endpoint(handlers, style_picture)
     return SwitchPart(handlers, [notice, studio, opened, *setup], run)
 
@@ -137,16 +135,6 @@ def _running(handlers: LabHandlers, result: Result, values: list[Any], layer_map
         "api_visibility": "private",
         **COMPUTE,
     }
-
-
-def _connect_about(handlers: LabHandlers, board: SwitchControls, about: list[Any]) -> None:
-    """What follows the choice of a system: its options, and what the catalogue says of it."""
-    system = about[0]
-    options = [board.normalizer.input, board.deviation.input]
-    chosen: list[Any] = [board.normalizer, board.deviation]
-    gr.on(options, handlers.normalizer, chosen, [*board.options, *about], **PRIVATE)
-    board.weight_norm.input(handlers.system, board.weight_norm, about, **PRIVATE)
-    system.input(handlers.system, system, about, **PRIVATE)
 
 
 def connect_switches(part: SwitchPart, tab: gr.Tab) -> None:
@@ -219,11 +207,3 @@ def _own(controls: TabControls) -> tuple[gr.File, PictureFile, tuple[NameList, g
         overall = controls.slider("overall", "Strength of the style", 0, MAX_STRENGTH, 1.0, 0.05)
         size = gr.Radio(SIZES, value=256, label="Size", **controls.told("size"))
     return files, style, (second, share, overall), size
-
-
-def _about(controls: TabControls) -> tuple[NameList, gr.HTML]:
-    """The catalogue."""
-    choices = [(f"{one.title} ({one.name})", one.name) for one in catalogue()]
-    with gr.Accordion("About the normalizations", open=False, **controls.named("about")):
-        system = controls.name_list("system", "System", choices, None)
-        return system, gr.HTML("", **controls.named("entry"))

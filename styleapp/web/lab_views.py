@@ -1,4 +1,4 @@
-"""How the tab *Lab* tells of an ablation: scores, statistics of the layers, and entries of the catalogue, as HTML."""
+"""How the tab *Lab* tells of an ablation: scores, statistics of the layers, claims, and systems."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -11,8 +11,9 @@ from styleapp.lab.benches import Rendering
 from styleapp.lab.layer_statistics import ChannelStatistics
 from styleapp.lab.presets import Preset
 from styleapp.norms.catalogue import behaviour, entry
+from styleapp.web.lab_catalogue import ALL, page_link
 
-__all__ = ["PLACES", "brightened", "explained_preset", "explained_system", "score_table", "statistics_chart", "tiles"]
+__all__ = ["PLACES", "brightened", "explained_preset", "score_table", "statistics_chart", "system_words", "tiles"]
 
 FACTORS = (16, 8, 4, 2, 1)
 BRIGHT = 0.3  # mean of a picture's values up to which it is brightened
@@ -131,27 +132,19 @@ def explained_preset(preset: Preset | None) -> str:
     if preset is None:
         return ""
     return (
-        f'<div class="lab-claim"><p>{escape(preset.claim)} <cite>{escape(preset.paper)}</cite></p>'
+        f'<div class="lab-claim"><p>{escape(preset.claim)} <cite>{escape(preset.paper)}</cite> '
+        f'<a href="{page_link(preset.system)}">The page of {escape(preset.system)}</a></p>'
         f"<p><b>Look for:</b> {escape(preset.look)}</p></div>"
     )
 
 
-def explained_system(name: str) -> str:
-    """An entry of the catalogue.
+def system_words(name: str) -> str:
+    """A system in a line, with a link to its page, as Markdown; where none is named, a link to all of them.
 
     Raises:
-        ValueError: no entry has this name.
+        ValueError: no entry of the catalogue has this name.
     """
-    known, acts = entry(name), behaviour(name)
-    facts = {
-        "formula": f"<code>{escape(known.formula)}</code>",
-        "statistics over": escape(acts.axes),
-        "in training": escape(acts.training),
-        "in evaluation": escape(acts.evaluation),
-        "paper": escape(known.paper),
-        "in Python": "<br>".join(f"<code>{escape(one)}</code>" for one in known.switches) or "not yet",
-        "page": f"<code>docs/norms/{escape(name)}.md</code>",
-    }
-    lines = "".join(f"<dt>{title}</dt><dd>{text}</dd>" for title, text in facts.items())
-    head = f"<h3>{escape(known.title)}</h3><p>{known.kind}, {known.status}</p>"
-    return f'<div class="lab-system">{head}<dl>{lines}</dl></div>'
+    if not name:
+        return f"[All systems]({page_link(ALL)})"
+    known = entry(name)
+    return f"`{known.formula}` over {behaviour(name).axes}. [Its page]({page_link(name)})"

@@ -31,7 +31,11 @@ const drawGroup = ({ title, rows }) => {
     const line = made(body, "tr", "", name in shown.now ? "switched" : "");
     line.dataset.layer = name;
     box(made(line, "td"), `Switch ${name}`, [name]);
-    const layer = made(line, "td", name, "name"), cell = made(line, "td", what, "what");
+    const layer = made(line, "td", name, "name"), cell = made(line, "td", "", "what");
+    what.forEach(({ words, page }, place) => {
+      if (place) cell.append(" × ");
+      page ? (made(cell, "a", words).href = page) : cell.append(words);
+    });
     made(layer, "div", shape, "shape");
     if (name in shown.now) made(cell, "div", shown.now[name], "now");
   }

@@ -8,9 +8,18 @@ from uuid import uuid4
 import gradio as gr
 
 from styleapp.lab.ablation import LayerInfo
+from styleapp.norms.catalogue import catalogue
+from styleapp.web.lab_catalogue import page_link
 from styleapp.web.pictures import WithoutStub
 
 __all__ = ["LayerMap", "shown_layers"]
+
+LINKS = {one.name: page_link(one.name) for one in catalogue()}
+LINKS |= {
+    modulator: page_link(system)
+    for modulator, system in {"image": "adain", "mask": "spade", "styles": "conditional_instance"}.items()
+}
+"""Where links of normalizers and of modulators, which are known as parts of systems, lead."""
 
 KINDS = {"norm": "Normalization layers", "convolution": "Convolutions"}
 
@@ -55,6 +64,7 @@ def shown_layers(
     }
 
 
-def _row(layer: LayerInfo) -> dict[str, str]:
-    what = f"{layer.normalizer} × {layer.modulator}" if layer.kind == "norm" else f"weights: {layer.weight_norm}"
-    return {"name": layer.name, "shape": "×".join(map(str, layer.shape)), "what": what}
+def _row(layer: LayerInfo) -> dict[str, Any]:
+    what = [layer.normalizer, layer.modulator] if layer.kind == "norm" else [f"weights: {layer.weight_norm}"]
+    pieces = [{"words": words, "page": LINKS.get(str(words), "")} for words in what]
+    return {"name": layer.name, "shape": "×".join(map(str, layer.shape)), "what": pieces}

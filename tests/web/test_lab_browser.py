@@ -121,11 +121,30 @@ def test_nothing_is_wider_than_the_window_and_all_is_told(
     page = open_tab(paint_address, width, 844)
     choose(page, "preset", "SPADE without space")
     page.wait_for_selector("#lab-layers .now")
-    for accordion in ("own", "about"):
-        page.locator(f"#lab-{accordion} > button").click()
-    page.wait_for_selector("#lab-entry code")
-    assert "Spatially" in page.inner_text("#lab-entry")
+    page.locator("#lab-own > button").click()
     assert misplaced(page, "lab", width) == []
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_pages_of_the_catalogue_open_from_names(
+    open_tab: OpenPage, paint_address: str, width: int, misplaced: Any
+) -> None:
+    page = open_tab(paint_address, width, 844)
+    title = "document.querySelector('#lab-page h1')?.innerText.includes('%s')"
+    page.locator("#lab-layers a", has_text="styles").first.click()
+    page.wait_for_function(title % "conditional_instance")
+    page.wait_for_selector("#lab-page .katex")
+    assert misplaced(page, "lab", width) == []
+    page.locator("#lab-page a", has_text="All systems").click()
+    page.wait_for_function(title % "Normalizations")
+    assert misplaced(page, "lab", width) == []
+    page.locator("#lab-page a", has_text="group").first.click()
+    page.wait_for_function(title % "group")
+    page.get_by_role("tab", name="Switch").click()
+    choose(page, "normalizer", "Layer normalization")
+    page.locator("#lab-normalizer a", has_text="Its page").click()
+    page.wait_for_function(title % "layer")
+    assert page.input_value("#lab-system input").endswith("(layer)")
 
 
 def download(page: Any, part: str, folder: Path) -> Path:

@@ -15,8 +15,16 @@ from styleapp.lab.presets import PRESETS
 from styleapp.lab.switches import LayerSwitch
 from styleapp.norms.catalogue import catalogue
 from styleapp.web.lab_handlers import DOWNLOADS, OUTPUTS, SETUP, LabHandlers
-from styleapp.web.lab_views import PLACES, brightened, explained_system, score_table, statistics_chart, tiles
-from styleapp.web.lab_wish import Switchboard
+from styleapp.web.lab_views import (
+    PLACES,
+    brightened,
+    explained_preset,
+    score_table,
+    statistics_chart,
+    system_words,
+    tiles,
+)
+from styleapp.web.lab_wish import AS_IT_IS, Switchboard
 from styleapp.web.layer_map import shown_layers
 
 BOARD = len(Switchboard._fields)
@@ -87,23 +95,23 @@ def test_preset_sets_the_switchboard(handlers: LabHandlers) -> None:
     name = next(name for name, one in PRESETS.items() if one.ablation.checkpoint == "facades")
     shown = handlers.begin(name, "multistyle")
     (switch,) = PRESETS[name].ablation.switches
-    assert (shown[0], shown[-4]) == ("facades", name)
-    assert PRESETS[name].look in shown[-3]["value"].replace("&#x27;", "'")
-    assert shown[-2] == PRESETS[name].system
+    assert (shown[0], shown[-2]) == ("facades", name)
+    assert PRESETS[name].look in shown[-1]["value"].replace("&#x27;", "'")
     assert [one["value"] for one in shown[12 : 12 + BOARD]] == [*Switchboard.of(switch)]
 
 
-def test_every_entry_of_the_catalogue_is_explained(handlers: LabHandlers) -> None:
+def test_systems_are_told_in_a_line_that_leads_to_their_page(handlers: LabHandlers) -> None:
     for entry in catalogue():
-        name, words = handlers.system(entry.name)
-        assert name == entry.name and entry.status in words
-    assert "z = (x − μ) / √(σ² + ε)" in explained_system("group")
+        assert f"](#norm-{entry.name})" in handlers.told(entry.name)["info"]
+    assert "z = (x − μ) / √(σ² + ε)" in system_words("group")
+    assert system_words(AS_IT_IS) == "[All systems](#norm-README)"
+    assert all(f'href="#norm-{preset.system}"' in explained_preset(preset) for preset in PRESETS.values())
 
 
 def test_options_follow_the_normalizer(handlers: LabHandlers) -> None:
-    groups, deviation, k, constant, eps, system, _ = handlers.normalizer("group", "l2")
+    groups, deviation, k, constant, eps, normalizer = handlers.normalizer("group", "l2")
     assert [one["visible"] for one in (groups, deviation, k, constant, eps)] == [True, False, False, False, True]
-    assert system == "group"
+    assert "#norm-group" in normalizer["info"]
 
 
 def test_run_shows_the_result_and_then_its_files(handlers: LabHandlers, tmp_path: Path) -> None:

@@ -112,15 +112,14 @@ class LabHandlers:
             kept = [switch.record() for switch in Wish.of(*values).switches()]
             return kept, _told(kept), *_board(Switchboard(), of_masks=subject(values[0]).of_masks)
 
-    def normalizer(self, normalizer: str, deviation: str) -> tuple[Any, ...]:
-        """For the page, when another normalizer is chosen: which options it has, and :meth:`told` of it."""
-        shown = shown_options(normalizer, deviation)
-        return *(gr.update(visible=name in shown) for name in OPTIONS), self.told(normalizer)
-
-    def told(self, name: str) -> Any:
-        """For the page, when another system is chosen from a list: what the catalogue says of it."""
+    def systems(self, normalizer: str, deviation: str, weight_norm: str) -> tuple[Any, ...]:
+        """For the page, when another system is chosen: which options there are, and what the catalogue says of the
+        normalizer and of the weight normalization.
+        """
+        shown = {*shown_options(normalizer, deviation), *shown_options(weight_norm, deviation)}
         with readable_errors():
-            return gr.update(info=system_words(name))
+            told = [gr.update(info=system_words(name)) for name in (normalizer, weight_norm)]
+        return *(gr.update(visible=name in shown) for name in OPTIONS), *told
 
     def run(self, done: str | None, *values: Any) -> Iterator[tuple[Any, ...]]:
         """For the page, when something was changed: yields the problem, pictures, scores, charts by place, the chart
@@ -254,7 +253,7 @@ def _switches(network: str, name: str | None) -> tuple[Any, ...]:
 def _board(board: Switchboard, *, of_masks: bool) -> tuple[Any, ...]:
     """Updates of the switchboard's controls."""
     values = board._asdict()
-    shown = shown_options(board.normalizer, board.deviation)
+    shown = {*shown_options(board.normalizer, board.deviation), *shown_options(board.weight_norm, board.deviation)}
     updates = {name: gr.update(value=value) for name, value in values.items()}
     updates |= {name: gr.update(value=values[name], visible=name in shown) for name in OPTIONS}
     updates |= {name: gr.update(value=values[name], info=system_words(values[name])) for name in SYSTEMS}

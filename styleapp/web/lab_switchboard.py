@@ -19,14 +19,19 @@ SWITCHBOARD_TIPS = {
     "lab-k": "How many of the largest deviations count.",
     "lab-constant": "The factor that makes it comparable to L2: the paper's, or one that is exact for Gaussians.",
     "lab-eps": "What is added to the variance before the root.",
+    "lab-group_scale": "Before that, divide each place by the quadratic mean of its channels.",
     "lab-removed": "What the normalizer takes away.",
     "lab-statistics": "Averages from training, or the batch's own; only where a normalizer keeps averages.",
     "lab-modulation": "Which of scale γ and shift β are given back.",
     "lab-strength": "How much of scale and shift: 0 is none, 1 is as trained, above 1 exaggerates.",
     "lab-weight-norm": "How the filters of the ticked convolutions are normalized.",
+    "lab-mode": "One length for every filter of a layer, or for the whole weight.",
+    "lab-convention": "Whose ε, and where it stands: papers and libraries differ.",
 }
 """What every control says when one points at it, by the id of its element."""
 
+MODES = [("Each filter", "channel"), ("The whole weight", "frobenius")]
+CONVENTIONS = [("Official", "official"), ("TensorFlow", "tensorflow"), ("timm", "timm")]
 DEVIATIONS = [("L2", "l2"), ("L1", "l1"), ("L∞", "linf"), ("Top-k", "topk")]
 
 
@@ -39,11 +44,14 @@ class SwitchControls(NamedTuple):
     k: gr.Number
     constant: gr.Radio
     eps: gr.Number
+    group_scale: gr.Checkbox
     removed: gr.Radio
     statistics: gr.Radio
     modulation: gr.Radio
     strength: gr.Slider
     weight_norm: NameList
+    mode: gr.Radio
+    convention: gr.Radio
 
     @property
     def options(self) -> list[Any]:
@@ -55,7 +63,7 @@ class SwitchControls(NamedTuple):
         """Their events."""
         numbers = [self.groups, self.k, self.eps]
         lists: list[Any] = [self.normalizer, self.deviation, self.constant, self.weight_norm]
-        lists += [self.removed, self.statistics, self.modulation]
+        lists += [self.removed, self.statistics, self.modulation, self.group_scale, self.mode, self.convention]
         typed = [event for number in numbers for event in (number.submit, number.blur)]
         return [*(one.input for one in lists), *typed, self.strength.release]
 
@@ -69,6 +77,7 @@ def switchboard(controls: TabControls) -> SwitchControls:
         k = _number(controls, "k", "k", 10, precision=0)
         constant = _hidden_radio(controls, "constant", "Factor", [("Paper", "paper"), ("Calibrated", "calibrated")])
         eps = _number(controls, "eps", "ε", 1e-5)
+        group_scale = gr.Checkbox(False, label="Scale places first", visible=False, **controls.told("group_scale"))
     removed = gr.Radio(
         [("Mean and deviation", "both"), ("Only the mean", "mean"), ("Only the deviation", "deviation")],
         value="both",
@@ -84,9 +93,11 @@ def switchboard(controls: TabControls) -> SwitchControls:
     modulation = gr.Radio(list(MODULATIONS.items()), value="both", label="Given back", **controls.told("modulation"))
     strength = controls.slider("strength", "Strength of scale and shift", 0, STRONGEST, 1.0, 0.05)
     weight_norm = controls.name_list("weight-norm", "Weight normalization", _entries("weight"), AS_IT_IS)
+    mode = _hidden_radio(controls, "mode", "Length", MODES)
+    convention = _hidden_radio(controls, "convention", "Convention", CONVENTIONS)
     return SwitchControls(
-        *(normalizer, groups, deviation, k, constant, eps),
-        *(removed, statistics, modulation, strength, weight_norm),
+        *(normalizer, groups, deviation, k, constant, eps, group_scale),
+        *(removed, statistics, modulation, strength, weight_norm, mode, convention),
     )
 
 

@@ -112,10 +112,9 @@ def switch_part(controls: TabControls, handlers: LabHandlers) -> SwitchPart:
     reset.click(handlers.reset, network, undone, **PRIVATE).then(**run)
     keep.click(handlers.keep, values, [kept, kept_words, *board], **PRIVATE).then(**run)
     gr.on([*_changes(subjects), layer_map.input, *board.changes], **run)
-    chosen: list[Any] = [board.normalizer, board.deviation]
-    shown = [*board.options, board.normalizer]
-    gr.on([one.input for one in chosen], handlers.normalizer, chosen, shown, **PRIVATE)
-    board.weight_norm.input(handlers.told, board.weight_norm, board.weight_norm, **PRIVATE)
+    chosen: list[Any] = [board.normalizer, board.deviation, board.weight_norm]
+    shown = [*board.options, board.normalizer, board.weight_norm]
+    gr.on([one.input for one in chosen], handlers.systems, chosen, shown, **PRIVATE)
     ablate_endpoint(handlers, style_picture)
     return SwitchPart(handlers, [notice, studio, opened, *setup], run)
 

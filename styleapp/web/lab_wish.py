@@ -36,8 +36,11 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "k": ("instance", "topk_batch"),
     "constant": ("linf_batch", "topk_batch"),
     "eps": WITH_EPS,
+    "group_scale": ("power",),
+    "mode": ("bounded_weight_norm",),
+    "convention": ("weight_standardization",),
 }
-"""Options that have a control, and the normalizers that they are for; files and ``/ablate`` take the others, too."""
+"""Options that have a control, and the systems that they are for; files and ``/ablate`` take the others, too."""
 
 LARGEST_K = "topk"
 
@@ -51,11 +54,14 @@ class Switchboard(NamedTuple):
     k: float = 10
     constant: str = "paper"
     eps: float = 1e-5
+    group_scale: bool = False
     removed: str = "both"
     statistics: str = AS_IT_IS
     modulation: str = "both"
     strength: float = 1.0
     weight_norm: str = AS_IT_IS
+    mode: str = "channel"
+    convention: str = "official"
 
     @classmethod
     def of(cls, switch: LayerSwitch) -> "Switchboard":
@@ -63,9 +69,9 @@ class Switchboard(NamedTuple):
         record = {name: value for name, value in switch.record().items() if name not in ("layers", "options")}
         return cls(**{**switch.options, **record})
 
-    def options(self) -> dict[str, Any]:
-        """Of the normalizer, where they are not its defaults."""
-        given = {name: getattr(self, name) for name in shown_options(self.normalizer, self.deviation)}
+    def options(self, system: str) -> dict[str, Any]:
+        """Of the normalizer or weight normalization, where they are not its defaults."""
+        given = {name: getattr(self, name) for name in shown_options(system, self.deviation)}
         whole = {name: _whole(value) if name in ("groups", "k") else value for name, value in given.items()}
         return {name: value for name, value in whole.items() if value != USUAL.get(name)}
 
@@ -73,7 +79,12 @@ class Switchboard(NamedTuple):
         """Fields of the switch for normalization layers, but for which; empty where nothing is switched."""
         fields = {"normalizer": self.normalizer or None, "statistics": self.statistics or None}
         plain = {"removed": self.removed, "modulation": self.modulation, "strength": self.strength}
-        made = LayerSwitch(**fields, **plain, options=self.options())  # type: ignore[arg-type]
+        made = LayerSwitch(**fields, **plain, options=self.options(self.normalizer))  # type: ignore[arg-type]
+        return made.record()
+
+    def for_convolutions(self) -> dict[str, Any]:
+        """The same of the switch for convolutions."""
+        made = LayerSwitch(weight_norm=self.weight_norm or None, options=self.options(self.weight_norm))
         return made.record()
 
     def switches(self, layers: Sequence[LayerInfo], chosen: Iterable[str]) -> tuple[LayerSwitch, ...]:
@@ -83,8 +94,7 @@ class Switchboard(NamedTuple):
             ValueError: no layer of the kind that is switched is chosen; or see :class:`LayerSwitch`.
         """
         made: list[LayerSwitch] = []
-        weight = {"weight_norm": self.weight_norm} if self.weight_norm else {}
-        for kind, fields in (("norm", self.for_norms()), ("convolution", weight)):
+        for kind, fields in (("norm", self.for_norms()), ("convolution", self.for_convolutions())):
             names = [layer.name for layer in layers if layer.kind == kind]
             ticked = [name for name in names if name in set(chosen)]
             if fields and not ticked:
@@ -94,8 +104,11 @@ class Switchboard(NamedTuple):
         return tuple(made)
 
 
-USUAL = {"deviation": "l2", "constant": "paper", "eps": 1e-5}
-"""Values of options that the normalizers have anyway."""
+USUAL = {
+    **{"deviation": "l2", "constant": "paper", "eps": 1e-5, "group_scale": False},
+    **{"mode": "channel", "convention": "official"},
+}
+"""Values of options that the systems have anyway."""
 
 
 def _whole(value: float | None) -> float | int | None:
@@ -103,10 +116,10 @@ def _whole(value: float | None) -> float | int | None:
     return int(value) if value is not None and float(value).is_integer() else value
 
 
-def shown_options(normalizer: str, deviation: str) -> tuple[str, ...]:
-    """Names of the options that a normalizer has; k of the instance normalizer only with the k largest deviations."""
-    shown = tuple(name for name, normalizers in OPTIONS.items() if normalizer in normalizers)
-    with_k = normalizer != "instance" or deviation == LARGEST_K
+def shown_options(system: str, deviation: str) -> tuple[str, ...]:
+    """Names of the options that a system has; k of the instance normalizer only with the k largest deviations."""
+    shown = tuple(name for name, systems in OPTIONS.items() if system in systems)
+    with_k = system != "instance" or deviation == LARGEST_K
     return shown if with_k else tuple(name for name in shown if name != "k")
 
 

@@ -13,6 +13,7 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from styleapp.web import app as web_app
+from styleapp.web.lab_wish import OPTIONS
 from styleapp.web.network import NetworkProvider
 from styleapp.web.studios import Studios
 
@@ -248,7 +249,7 @@ def test_every_visible_control_has_a_tooltip(few_samples: None, checkpoint: Path
         "lab-probe-stop",
         "lab-trained-pictures",
     }
-    hidden |= {f"lab-{part}" for part in ("claim", "problem", "kept", "groups", "deviation", "k", "constant", "eps")}
+    hidden |= {f"lab-{part}" for part in ("claim", "problem", "kept", *OPTIONS)}
     assert named | hidden == set(tips)
     assert all(len(text.split()) > 3 for text in tips.values())
     bare = [block.get_block_name() for block in controls if not block.elem_id]

@@ -24,7 +24,7 @@ from styleapp.web.lab_views import (
     system_words,
     tiles,
 )
-from styleapp.web.lab_wish import AS_IT_IS, Switchboard
+from styleapp.web.lab_wish import AS_IT_IS, OPTIONS, Switchboard
 from styleapp.web.layer_map import shown_layers
 
 BOARD = len(Switchboard._fields)
@@ -102,16 +102,17 @@ def test_preset_sets_the_switchboard(handlers: LabHandlers) -> None:
 
 def test_systems_are_told_in_a_line_that_leads_to_their_page(handlers: LabHandlers) -> None:
     for entry in catalogue():
-        assert f"](#norm-{entry.name})" in handlers.told(entry.name)["info"]
+        *_, normalizer, weight_norm = handlers.systems(entry.name, "l2", AS_IT_IS)
+        assert f"](#norm-{entry.name})" in normalizer["info"] and "All systems" in weight_norm["info"]
     assert "z = (x − μ) / √(σ² + ε)" in system_words("group")
     assert system_words(AS_IT_IS) == "[All systems](#norm-README)"
     assert all(f'href="#norm-{preset.system}"' in explained_preset(preset) for preset in PRESETS.values())
 
 
 def test_options_follow_the_normalizer(handlers: LabHandlers) -> None:
-    groups, deviation, k, constant, eps, normalizer = handlers.normalizer("group", "l2")
-    assert [one["visible"] for one in (groups, deviation, k, constant, eps)] == [True, False, False, False, True]
-    assert "#norm-group" in normalizer["info"]
+    *shown, normalizer, weight_norm = handlers.systems("group", "l2", "bounded_weight_norm")
+    assert [name for name, one in zip(OPTIONS, shown, strict=True) if one["visible"]] == ["groups", "eps", "mode"]
+    assert "#norm-group" in normalizer["info"] and "#norm-bounded_weight_norm" in weight_norm["info"]
 
 
 def test_run_shows_the_result_and_then_its_files(handlers: LabHandlers, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from styleapp.lab.ablation import LayerInfo, layers_of
 from styleapp.lab.presets import PRESETS
 from styleapp.lab.subjects import subject
 from styleapp.lab.switches import LayerSwitch
-from styleapp.norms import NORMALIZERS
+from styleapp.norms import NORMALIZERS, WEIGHT_NORMS
 from styleapp.web.lab_wish import (
     OPTIONS,
     USUAL,
@@ -56,9 +56,9 @@ def test_patterns_fit_what_was_chosen_and_nothing_else() -> None:
 
 
 def test_options_that_have_a_control_are_those_of_the_constructors() -> None:
-    for option, normalizers in OPTIONS.items():
-        for name in normalizers:
-            known = inspect.signature(NORMALIZERS[name]).parameters
+    for option, systems in OPTIONS.items():
+        for name in systems:
+            known = inspect.signature({**NORMALIZERS, **WEIGHT_NORMS}[name]).parameters
             assert option in known
             assert option not in USUAL or known[option].default == USUAL[option]
     assert {name for name in NORMALIZERS if "eps" in inspect.signature(NORMALIZERS[name]).parameters} == {
@@ -67,8 +67,11 @@ def test_options_that_have_a_control_are_those_of_the_constructors() -> None:
 
 
 @pytest.mark.parametrize(
-    ("normalizer", "deviation", "expected"),
+    ("system", "deviation", "expected"),
     [
+        ("power", "l2", ("eps", "group_scale")),
+        ("bounded_weight_norm", "l2", ("mode",)),
+        ("weight_standardization", "l2", ("convention",)),
         ("group", "l2", ("groups", "eps")),
         ("instance", "l2", ("deviation", "eps")),
         ("instance", "topk", ("deviation", "k", "eps")),
@@ -77,8 +80,16 @@ def test_options_that_have_a_control_are_those_of_the_constructors() -> None:
         ("", "l2", ()),
     ],
 )
-def test_options_that_are_shown(normalizer: str, deviation: str, expected: tuple[str, ...]) -> None:
-    assert shown_options(normalizer, deviation) == expected
+def test_options_that_are_shown(system: str, deviation: str, expected: tuple[str, ...]) -> None:
+    assert shown_options(system, deviation) == expected
+
+
+def test_options_of_weight_normalizations_are_for_convolutions() -> None:
+    board = Switchboard("power", group_scale=True, weight_norm="bounded_weight_norm", mode="frobenius")
+    assert board.switches(LAYERS, [layer.name for layer in LAYERS]) == (
+        LayerSwitch("*", "power", {"group_scale": True}),
+        LayerSwitch("*", weight_norm="bounded_weight_norm", options={"mode": "frobenius"}),
+    )
 
 
 def test_controls_as_they_begin_switch_nothing() -> None:

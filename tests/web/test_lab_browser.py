@@ -125,6 +125,15 @@ def test_nothing_is_wider_than_the_window_and_all_is_told(
     assert misplaced(page, "lab", width) == []
 
 
+def test_on_a_phone_pictures_stay_in_sight_of_the_switches(open_tab: OpenPage, paint_address: str) -> None:
+    page = open_tab(paint_address, 390, 844)
+    page.locator("#lab-reset").scroll_into_view_if_needed()
+    page.mouse.wheel(0, 300)
+    page.wait_for_function("document.querySelector('#lab-tiles').getBoundingClientRect().top == 0")
+    boxes = [page.locator(f"#lab-tiles img >> nth={number}").bounding_box() for number in range(3)]
+    assert all(0 <= box["x"] and box["x"] + box["width"] <= 390 and box["y"] + box["height"] < 300 for box in boxes)
+
+
 @pytest.mark.parametrize("width", [390, 1280])
 def test_pages_of_the_catalogue_open_from_names(
     open_tab: OpenPage, paint_address: str, width: int, misplaced: Any

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean
 from typing import Literal
 
 from styleapp.checkpoint import CheckpointError, find_checkpoint, read_card
-from styleapp.lab.grid_results import Mean, Row, read_rows, summarized
+from styleapp.lab.grid_results import Mean, Row, per_seed, read_rows, summarized
 
 __all__ = [
     "At",
@@ -73,7 +74,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class At:
-    """A place in a table: all rows with these choices and numbers; of each seed the mean over its rows is taken.
+    """A place in a table: all rows with these choices and numbers; of each seed an average over its rows is taken.
 
     Attributes:
         label: what the figure is called on the page.
@@ -81,6 +82,7 @@ class At:
         number: the column.
         choices: on the axes; of a probe, its ``case``.
         where: numbers that the rows must have, such as a depth.
+        average: over the rows of a seed; the median where a few of them would decide.
     """
 
     label: str
@@ -88,6 +90,7 @@ class At:
     number: str
     choices: Mapping[str, str] = field(default_factory=dict)
     where: Mapping[str, float] = field(default_factory=dict)
+    average: Callable[[list[float]], float] = fmean
 
     def rows(self, results: Results) -> list[Row]:
         return [
@@ -108,7 +111,7 @@ class At:
         if not any(self.number in row.numbers for row in results.rows(self.table)):
             raise ValueError(f"{results.folder / self.table}.csv has no column {self.number!r} with numbers")
         seeds = {row.seed for row in rows} - {row.seed for row in rows if self.number in row.numbers}
-        return Side(self.label, summarized(rows, self.number), len(seeds))
+        return Side(self.label, summarized(rows, self.number, self.average), len(seeds))
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,11 @@ class Side:
     label: str
     mean: Mean | None
     diverged: int = 0
+
+    @property
+    def seeds(self) -> int:
+        """Of all trainings, those that diverged too."""
+        return self.diverged + (self.mean.seeds if self.mean else 0)
 
     def __str__(self) -> str:
         if self.mean is None:
@@ -135,6 +143,9 @@ def _read(results: Results, places: Sequence[At]) -> list[Side] | None:
 def ordered(what: str, better: At, worse: At, highest: bool = False) -> Measure:
     """One figure is better than another: by more than the deviations of both over their seeds together.
 
+    What diverged with all seeds is worse than what did not; where only some seeds of the better one did, its figure is
+    that of the others and confirms nothing. Fewer than two seeds say nothing.
+
     Args:
         what: the figure, in words.
         highest: whether more is better.
@@ -150,11 +161,12 @@ def ordered(what: str, better: At, worse: At, highest: bool = False) -> Measure:
 
 
 def _order(better: Side, worse: Side, highest: bool) -> Verdict:
-    if better.mean is None or worse.mean is None:
-        both = better.mean is None and worse.mean is None
-        return "open" if both else ("contradicted" if better.mean is None else "confirmed")
-    if min(better.mean.seeds, worse.mean.seeds) < 2:
+    if min(better.seeds, worse.seeds) < 2 or better.mean is worse.mean:
         return "open"
+    if better.mean is None or (worse.mean is not None and better.diverged):
+        return "contradicted" if better.mean is None else "not at this scale"
+    if worse.mean is None:
+        return "not at this scale" if better.diverged else "confirmed"
     gap = worse.mean.value - better.mean.value
     noise = worse.mean.deviation + better.mean.deviation
     gap = -gap if highest else gap
@@ -162,31 +174,29 @@ def _order(better: Side, worse: Side, highest: bool) -> Verdict:
 
 
 def alike(what: str, first: At, second: At, within: float = 0.1) -> Measure:
-    """Two figures are the same: they differ by no more than a share of the second.
+    """Two figures are the same: they differ by no more than a share of the second, both deviations added.
 
-    Where they differ by more, but by no more than both deviations together, nothing can be told.
+    They are not where they differ by more than that with the deviations taken off; in between nothing can be told.
     """
 
     def measure(results: Results) -> Finding | None:
         sides = _read(results, (first, second))
         if sides is None:
             return None
-        return Finding(
-            f"{what}: {sides[0]}, {sides[1]}{_seeds(sides)}", _likeness(sides[0].mean, sides[1].mean, within)
-        )
+        return Finding(f"{what}: {sides[0]}, {sides[1]}{_seeds(sides)}", _likeness(sides[0], sides[1], within))
 
     return measure
 
 
-def _likeness(first: Mean | None, second: Mean | None, within: float) -> Verdict:
-    if first is None or second is None:
-        return "open" if first is second else "contradicted"
-    if min(first.seeds, second.seeds) < 2:
+def _likeness(first: Side, second: Side, within: float) -> Verdict:
+    if min(first.seeds, second.seeds) < 2 or first.mean is second.mean:
         return "open"
-    apart = abs(first.value - second.value)
-    if apart <= within * abs(second.value):
+    if first.mean is None or second.mean is None:
+        return "contradicted"
+    apart, noise = abs(first.mean.value - second.mean.value), first.mean.deviation + second.mean.deviation
+    if apart + noise <= within * abs(second.mean.value) and not first.diverged + second.diverged:
         return "confirmed"
-    return "not at this scale" if apart <= first.deviation + second.deviation else "contradicted"
+    return "contradicted" if apart - noise > within * abs(second.mean.value) else "not at this scale"
 
 
 def provided(place: At, least: float, measure: Measure) -> Measure:
@@ -202,22 +212,30 @@ def provided(place: At, least: float, measure: Measure) -> Measure:
 
 
 def rises(what: str, places: Sequence[At], falls: bool = False) -> Measure:
-    """Each figure is above the one before, or below where they shall fall; by more than nothing, on the mean."""
+    """Each figure is above the one before, or below where they shall fall: with every seed, of which there are several.
+
+    It is the other way round where with every seed the last figure is on the wrong side of the first.
+    """
 
     def measure(results: Results) -> Finding | None:
         sides = _read(results, places)
         if sides is None or any(side.mean is None for side in sides):
             return None
-        values = [side.mean.value for side in sides if side.mean is not None]
-        steps = [later - sooner for sooner, later in zip(values, values[1:], strict=False)]
-        good = sum(step < 0 if falls else step > 0 for step in steps)
-        total = values[-1] - values[0]
-        verdict: Verdict = "contradicted" if (total >= 0 if falls else total <= 0) else "not at this scale"
-        return Finding(
-            f"{what}: {', '.join(map(str, sides))}{_seeds(sides)}", "confirmed" if good == len(steps) else verdict
-        )
+        found = [per_seed(place.rows(results), place.number, place.average) for place in places]
+        seeds = {*found[0]}.intersection(*found[1:])
+        series = [[values[seed] * (-1 if falls else 1) for values in found] for seed in sorted(seeds)]
+        return Finding(f"{what}: {', '.join(map(str, sides))}{_seeds(sides)}", _rise(series))
 
     return measure
+
+
+def _rise(series: Sequence[Sequence[float]]) -> Verdict:
+    """Of a series for each seed."""
+    if len(series) < 2:
+        return "open"
+    if all(later > sooner for one in series for sooner, later in zip(one, one[1:], strict=False)):
+        return "confirmed"
+    return "contradicted" if all(one[-1] < one[0] for one in series) else "not at this scale"
 
 
 def _seeds(sides: Sequence[Side]) -> str:
@@ -229,7 +247,10 @@ def _seeds(sides: Sequence[Side]) -> str:
 
 
 def of_card(checkpoint: str) -> Measure:
-    """The style distance on the card of a shipped checkpoint, which one training gave, beside that of the photos."""
+    """The style distance on the card of a shipped checkpoint: confirmed where it is below half of the photos' own.
+
+    One training gave it; many photos and styles stand for the seeds.
+    """
 
     def measure(results: Results) -> Finding | None:
         try:

@@ -18,18 +18,22 @@ Figures are means over seeds ± the deviation over them (n − 1). Lower is bett
 small and trained for minutes: what a paper found with ResNet-50 on ImageNet need not show here.
 
 * **confirmed**: the difference is as claimed, and larger than both deviations together; where sameness is claimed, the
-  figures differ by no more than a tenth.
-* **not at this scale**: the difference is within the deviations, or a network has not learned enough to be compared.
-* **contradicted**: it is the other way round, and larger than both deviations; or there is one where none should be.
-* **open**: not measured yet, with too few seeds, or it cannot be.
+  figures differ by no more than a tenth, both deviations added; where a series shall rise or fall, it does so at every
+  step with every seed.
+* **not at this scale**: the deviations leave both possible, or a network has not learned enough to be compared.
+* **contradicted**: it is the other way round, and larger than both deviations; or there is a difference, larger than a
+  tenth and both deviations, where none should be.
+* **open**: not measured yet, with fewer than two seeds, or it cannot be.
 
 Where a claim compares cells of two grids, the command trains those that its own row adds; the others belong to
 `configs/ablation/grids/first.yaml`.
 
-How a cell is trained: `configs/ablation/` has the recipes; all cells have the same seeds and samples. Scored is an
-average of the weights of the last steps, in half precision. Running statistics are those of exactly these weights,
-collected anew from 16 training batches (`PreciseStatistics`): a batch norm does not pay for averages of older weights,
-and what is left is the difference between training and evaluation that belongs to it.
+How a cell is trained: `configs/ablation/` has the recipes; the cells of a grid have the same seeds. Networks of named
+styles see the same samples. Scored is an average of the weights of their last steps, in half precision. Running
+statistics are those of exactly these weights, collected anew from 16 training batches (`PreciseStatistics`; not where a
+norm remembers batches itself): a batch norm does not pay for averages of older weights, and what is left is the
+difference between training and evaluation that belongs to it. Networks of label maps have the same time instead, 400
+steps, or 500 where the map goes in once, and are scored with the weights and statistics of the last step.
 
 | system | the paper's claim | our experiment | measured | verdict | to repeat |
 | --- | --- | --- | --- | --- | --- |

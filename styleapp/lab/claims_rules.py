@@ -1,5 +1,7 @@
 """Claims about rules of training and about what probes measure."""
 
+from statistics import median
+
 from styleapp.lab.claims import At, Claim, alike, ordered, provided
 from styleapp.lab.claims_places import (
     FURTHER,
@@ -38,12 +40,12 @@ RULES = (
     Claim(
         "decay_rate_correction",
         "Weight decay before a norm acts by its learning rates alone (Hoffer et al. 2018).",
-        "probe: effective rate at the end, rates corrected against weight decay",
+        "probe: by how many degrees a step turns a kernel, rates corrected against weight decay, mean over a training",
         probe_command("rates"),
         alike(
-            "effective rate at step 200",
-            At("corrected rates", "probe-rates", "effective_rate", {"case": "corrected rates"}, {"step": 200}),
-            At("weight decay", "probe-rates", "effective_rate", {"case": "weight decay"}, {"step": 200}),
+            "turn of a kernel",
+            At("corrected rates", "probe-rates", "turn", {"case": "corrected rates"}),
+            At("weight decay", "probe-rates", "turn", {"case": "weight decay"}),
         ),
     ),
     Claim(
@@ -72,6 +74,17 @@ PROBED = (
             "relative change of the gradient",
             At("batch", "probe-landscape", "relative_change", {"case": "batch"}),
             At("none", "probe-landscape", "relative_change", {"case": "none"}),
+        ),
+    ),
+    Claim(
+        "landscape_probe",
+        "With batch normalization gradients change less along the step (Santurkar et al. 2018).",
+        "probe: the same at a typical place of the training, the median",
+        probe_command("landscape"),
+        ordered(
+            "relative change of the gradient",
+            At("batch", "probe-landscape", "relative_change", {"case": "batch"}, average=median),
+            At("none", "probe-landscape", "relative_change", {"case": "none"}, average=median),
         ),
     ),
     Claim(

@@ -119,6 +119,13 @@ ACTIVATION = (
         ordered(STYLE, sized_at("moving_batch", 1), sized_at("batch", 1)),
     ),
     Claim(
+        "moving_batch",
+        "Averages over 16 batches do better than statistics of one small batch (Yan et al. 2020).",
+        "named styles, 300 steps of batch 4, kernels centred",
+        grid_command(FIRST, "*batch--*"),
+        ordered(STYLE, first_at("moving_batch", "moving_batch", "centred_weights"), first_at("batch", "batch")),
+    ),
+    Claim(
         "power",
         "Quadratic means over all batches do better than statistics of the batch (Shen et al. 2020, for text).",
         "named styles, 300 steps",
@@ -209,7 +216,7 @@ CONDITIONAL = (
     Claim(
         "adain",
         "One network paints in styles that it has never seen (Huang & Belongie 2017).",
-        "the shipped network on held-out photos and styles",
+        "the shipped network on held-out photos and styles: it shall leave less than half of the photos' own distance",
         "styleapp evaluate PHOTOS STYLES --held-out --limit-photos 12 --limit-styles 10",
         of_card("adain"),
     ),

@@ -3,7 +3,7 @@
 import csv
 import io
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
@@ -20,6 +20,7 @@ __all__ = [
     "Row",
     "collect",
     "curves_to_csv",
+    "per_seed",
     "read_rows",
     "results_folder",
     "results_to_csv",
@@ -241,13 +242,18 @@ class Mean:
         return f"{self.value:.{decimals}f}{spread}"
 
 
-def summarized(rows: Iterable[Row], number: str) -> Mean | None:
-    """Of each seed the mean over its rows, then over seeds; ``None`` where no row has the number."""
+def per_seed(rows: Iterable[Row], number: str, average: Callable[[list[float]], float] = fmean) -> dict[int, float]:
+    """By seed the average of a number over its rows; a seed whose rows do not have it is left out."""
     by_seed: dict[int, list[float]] = {}
     for row in rows:
         if number in row.numbers:
             by_seed.setdefault(row.seed, []).append(row.numbers[number])
-    if not by_seed:
+    return {seed: average(values) for seed, values in by_seed.items()}
+
+
+def summarized(rows: Iterable[Row], number: str, average: Callable[[list[float]], float] = fmean) -> Mean | None:
+    """Of each seed the average over its rows, then over seeds; ``None`` where no row has the number."""
+    values = [*per_seed(rows, number, average).values()]
+    if not values:
         return None
-    values = [fmean(of_seed) for of_seed in by_seed.values()]
     return Mean(fmean(values), stdev(values) if len(values) > 1 else 0.0, len(values))

@@ -1,6 +1,7 @@
 """Claims: what figures say about them, and that the page has a row for every system and is what was written last."""
 
 from pathlib import Path
+from statistics import fmean, median
 
 import pytest
 
@@ -33,6 +34,10 @@ def _table(folder: Path, first: list[object], second: list[object]) -> Results:
         ([1.0], [2.0], False, "open"),
         ([1.0, 1.2], [None, None], False, "confirmed"),
         ([None, None], [1.0, 1.2], False, "contradicted"),
+        ([1.0, None], [2.0, 2.2], False, "not at this scale"),
+        ([1.0, 1.2, None], [None, None], False, "not at this scale"),
+        ([1.0, 1.2], [2.0, None], False, "confirmed"),
+        ([1.0, 1.2], [None], False, "open"),
         ([None, None], [None, None], False, None),
     ],
 )
@@ -58,8 +63,13 @@ def test_words(tmp_path: Path) -> None:
     ("second", "verdict"),
     [
         ([1.05, 1.05], "confirmed"),
-        ([0.9, 1.3], "confirmed"),
+        ([1.05, None], "not at this scale"),
+        ([None, None], "contradicted"),
+        ([0.9, 1.3], "not at this scale"),
+        ([1.02, 1.03], "confirmed"),
         ([1.2, 1.2], "contradicted"),
+        ([1.1, 1.3], "not at this scale"),
+        ([1.3, 1.4], "contradicted"),
         ([0.8, 1.6], "not at this scale"),
         ([1.0], "open"),
     ],
@@ -72,19 +82,31 @@ def test_likeness(tmp_path: Path, second: list[object], verdict: str) -> None:
 @pytest.mark.parametrize(
     ("values", "falls", "verdict"),
     [
-        ([1, 2, 3], False, "confirmed"),
-        ([1, 3, 2], False, "not at this scale"),
-        ([3, 2, 1], False, "contradicted"),
-        ([3, 2, 1], True, "confirmed"),
-        ([1, 2, 3], True, "contradicted"),
+        ([[1, 2, 3], [2, 4, 6]], False, "confirmed"),
+        ([[1, 2, 3]], False, "open"),
+        ([[1, 2, 3], [1, 3, 2]], False, "not at this scale"),
+        ([[1, 2, 3], [3, 2, 1]], False, "not at this scale"),
+        ([[3, 2, 1], [3, 4, 1]], False, "contradicted"),
+        ([[3, 2, 1], [9, 8, 7]], True, "confirmed"),
+        ([[1, 2, 3], [1, 2, 3]], True, "contradicted"),
     ],
 )
-def test_series(tmp_path: Path, values: list[int], falls: bool, verdict: str) -> None:
-    lines = [f"any,0,{size},7,{value}" for size, value in enumerate(values)]
+def test_series(tmp_path: Path, values: list[list[int]], falls: bool, verdict: str) -> None:
+    cells = [(seed, size, value) for seed, series in enumerate(values) for size, value in enumerate(series)]
+    lines = [f"any,{seed},{size},7,{value}" for seed, size, value in cells]
     (tmp_path / "table.csv").write_text("\n".join(["case,seed,size,depth,score", *lines, "any,0,0,8,99"]) + "\n")
     places = [At(str(size), "table", "score", {}, {"size": size, "depth": 7}) for size in range(3)]
     found = rises("score", places, falls)(Results(tmp_path))
     assert found is not None and found.verdict == verdict
+
+
+def test_a_median_is_not_moved_by_one_row(tmp_path: Path) -> None:
+    lines = [f"first,0,{value}" for value in (1, 2, 99)] + [f"second,0,{value}" for value in (3, 3, 3)]
+    (tmp_path / "table.csv").write_text("\n".join(["kind,seed,score", *lines]) + "\n")
+    sides = [
+        At("first", "table", "score", {"kind": "first"}, average=one).read(Results(tmp_path)) for one in (fmean, median)
+    ]
+    assert [side.mean.value for side in sides if side and side.mean] == [34, 2]
 
 
 def test_what_has_not_learned_is_not_compared(tmp_path: Path) -> None:

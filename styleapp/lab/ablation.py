@@ -211,7 +211,7 @@ def run(ablation: Ablation, *, memory: bool = False) -> Outcome:
     )
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=4)
 def _reference(plain: Ablation, bench: Bench, stamps: tuple[float, ...], memory: bool) -> tuple[Any, Rendering]:
     """The inputs and what they become without switches."""
     inputs = bench.prepare(plain)

@@ -135,6 +135,7 @@ def export(outcome: Outcome, folder: str | Path) -> dict[str, Path]:
 def with_inputs(ablation: Ablation, folder: Path) -> Ablation:
     """The same ablation with copies of its files in a folder; names of samples, styles and ready-made maps stay."""
     kept: dict[str, Any] = {}
+    contents: dict[Path, bytes] = {}
     for kind in ("photos", "styles", "style_pictures", "masks"):
         names = []
         for number, name in enumerate(getattr(ablation, kind), start=1):
@@ -143,11 +144,12 @@ def with_inputs(ablation: Ablation, folder: Path) -> Ablation:
                 names.append(name)
                 continue
             copy = folder / f"input-{kind.replace('_', '-')}-{number}{file.suffix.lower()}"
-            content = file.read_bytes()
-            if not copy.is_file() or copy.read_bytes() != content:
-                write_whole(copy, content)
+            contents[copy] = file.read_bytes()
             names.append(copy.name)
         kept[kind] = tuple(names)
+    for copy, content in contents.items():  # when all are read: a copy may have the name of another input
+        if not copy.is_file() or copy.read_bytes() != content:
+            write_whole(copy, content)
     checkpoint = Path(ablation.checkpoint)
     return replace(
         ablation, checkpoint=str(checkpoint.resolve()) if checkpoint.is_file() else ablation.checkpoint, **kept

@@ -39,6 +39,8 @@ class CellResult:
         seconds, processor_seconds: of the training alone, on the clock and of the processor.
         device, commit: on what it was trained, and with which code.
         problem: why there are no scores, in words; empty where there are.
+        scoring: what the scores were taken over, see :class:`styleapp.lab.grid.Scoring`; empty in results from before
+            it was noted.
     """
 
     grid: str
@@ -53,6 +55,7 @@ class CellResult:
     device: str = ""
     commit: str = ""
     problem: str = ""
+    scoring: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def setting(self) -> str:
@@ -84,12 +87,14 @@ def result_of(runs: str | Path, grid: Grid, cell: Cell) -> CellResult | None:
     """The result of a cell that is done, else ``None``.
 
     Raises:
-        ValueError: it was trained with other settings than the grid has now.
+        ValueError: it was trained or scored with other settings than the grid has now.
     """
     folder = folder_of(runs, grid, cell)
     result = read_result(folder / RESULT)
     if result is not None:
         _require_same(grid, cell, folder)
+        if result.scoring and result.scoring != asdict(grid.scoring):
+            raise ValueError(f"{folder} was scored in another way than the grid has now: remove its {RESULT}")
     return result
 
 
@@ -208,6 +213,7 @@ def _judged(grid: Grid, cell: Cell, folder: Path, recipe: Mapping[str, Any], sav
         device=facts["device"],
         commit=facts["commit"],
         problem=problem,
+        scoring=asdict(grid.scoring),
     )
 
 

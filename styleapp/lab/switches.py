@@ -41,6 +41,9 @@ __all__ = [
 
 STATISTICS = ("running", "batch")
 STRONGEST = 1.5
+LARGEST = {"batches": 1024, "n_power_iterations": 1024}
+"""Options that memory or time grow with, and what a switch may ask for: it can come from a stranger."""
+
 _RANDOM = threading.Lock()
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -122,6 +125,8 @@ def _require_kinds(owner: str, options: Mapping[str, Any], constructor: Callable
     for name, value in options.items():
         if not _is_of(value, kinds[name]):
             raise ValueError(f"option {name} of {owner} must be {_in_words(kinds[name])}, got {value!r}")
+        if name in LARGEST and value > LARGEST[name]:
+            raise ValueError(f"option {name} of {owner} must be at most {LARGEST[name]} in a switch, got {value}")
 
 
 def _in_words(kind: Any) -> str:

@@ -2,6 +2,7 @@
 
 import base64
 import re
+from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ __all__ = [
     "connect_catalogue",
     "page_link",
     "page_of",
+    "with_links",
 ]
 
 ALL = "README"
@@ -113,3 +115,10 @@ def _linked(words: str, page: str) -> str:
     """A link to another page of the catalogue; documents beyond it are only named."""
     known = page == ALL or any(one.name == page for one in catalogue())
     return f"[{words}]({page_link(page)})" if known else words
+
+
+def with_links(words: str) -> str:
+    """Words as HTML in which every name of a system leads to its page."""
+    names = {one.name for one in catalogue()}
+    pieces = re.split(r"(\w+)", words)
+    return "".join(f'<a href="{page_link(one)}">{one}</a>' if one in names else escape(one) for one in pieces)

@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from styleapp.lab.plots import Panel, draw, figure_bytes
+from styleapp.web.lab_catalogue import with_links
 
 __all__ = ["Drawing", "drawn", "offered", "table_html"]
 
@@ -33,14 +34,14 @@ def drawn(panels: Sequence[Panel], title: str) -> tuple[str, Drawing]:
 
 
 def table_html(lines: Sequence[Sequence[str]]) -> str:
-    """Headings and lines; all but the first column are figures."""
-    head, *rest = ("".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in line) for tag, line in _tagged(lines))
-    body = "".join(f"<tr>{line}</tr>" for line in rest)
+    """Headings and lines; all but the first column, in which names of systems lead to their pages, are figures."""
+    head = "".join(f"<th>{escape(cell)}</th>" for cell in lines[0])
+    body = "".join(f"<tr>{_line(*line)}</tr>" for line in lines[1:])
     return f'<div class="figures-table"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def _tagged(lines: Sequence[Sequence[str]]) -> list[tuple[str, Sequence[str]]]:
-    return [("td" if number else "th", line) for number, line in enumerate(lines)]
+def _line(name: str, *figures: str) -> str:
+    return f"<td>{with_links(name)}</td>" + "".join(f"<td>{escape(figure)}</td>" for figure in figures)
 
 
 def offered(files: Mapping[str, bytes], folder: str) -> list[Any]:

@@ -143,7 +143,7 @@ class LabHandlers:
             return
         charts = {name: statistics_chart(outcome, name) for name in PLACES}
         now = {change.layer: change.summary for change in outcome.changes}
-        layers = shown_layers(layers_of(wish.network), wish.chosen, now, wish.stamp)
+        layers = shown_layers(layers_of(wish.network), wish.chosen, now, answer=True)
         shown = gr.update(visible=False), tiles(outcome), score_table(outcome), charts, charts[place], layers
         yield *shown, *[gr.update(interactive=False)] * len(DOWNLOADS), wish.key
         with tempfile.TemporaryDirectory() as folder:

@@ -155,7 +155,6 @@ class Wish:
         second: a style that is mixed with the first; :data:`AS_IT_IS` for none.
         share: of the second style, 0 to 1.
         overall: strength of the style.
-        stamp: of the table of layers that was ticked, see :func:`styleapp.web.layer_map.shown_layers`.
         kept: switches from before, as records.
         chosen: names of the layers that are ticked.
     """
@@ -173,7 +172,6 @@ class Wish:
     kept: tuple[Mapping[str, Any], ...]
     chosen: tuple[str, ...]
     board: Switchboard
-    stamp: str | None = None
 
     @classmethod
     def of(cls, *values: Any) -> "Wish":
@@ -195,7 +193,6 @@ class Wish:
             tuple(kept or ()),
             tuple(layers.get("chosen", ())),
             Switchboard(*board),
-            layers.get("stamp"),
         )
 
     @property
@@ -206,7 +203,7 @@ class Wish:
     @property
     def key(self) -> str:
         """The same for the same wishes."""
-        return json.dumps([*vars(replace(self, stamp=None)).values()], default=str)
+        return json.dumps([*vars(self).values()], default=str)
 
     def switches(self) -> tuple[LayerSwitch, ...]:
         """Those that were kept, then those of the controls.

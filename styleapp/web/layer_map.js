@@ -1,6 +1,6 @@
 // The table of layers of the tab Lab. Gradio gives: element, trigger, props, watch.
 const table = element.querySelector("table");
-let shown = { groups: [], now: {}, chosen: [], stamp: "" }, chosen = new Set();
+let shown = { groups: [], now: {}, chosen: [] }, chosen = new Set();
 
 const made = (parent, tag, words = "", kind = "") => {
   const child = parent.appendChild(document.createElement(tag));
@@ -32,30 +32,31 @@ const drawGroup = ({ title, rows }) => {
     line.dataset.layer = name;
     box(made(line, "td"), `Switch ${name}`, [name]);
     const layer = made(line, "td", name, "name"), cell = made(line, "td", "", "what");
-    what.forEach(({ words, page }, place) => {
-      if (place) cell.append(" × ");
-      page ? (made(cell, "a", words).href = page) : cell.append(words);
-    });
+    for (const { words, page } of what) page ? (made(cell, "a", words).href = page) : cell.append(words);
     made(layer, "div", shape, "shape");
     if (name in shown.now) made(cell, "div", shown.now[name], "now");
   }
 };
 
 const draw = () => {
-  const focused = document.activeElement?.title, inside = element.contains(document.activeElement);
+  const inside = element.contains(document.activeElement);
+  const places = () => [...table.querySelectorAll("input, a")], focused = places().indexOf(document.activeElement);
   table.replaceChildren();
   shown.groups.filter(group => group.rows.length).forEach(drawGroup);
-  if (inside) [...table.querySelectorAll("input")].find(input => input.title === focused)?.focus();
+  if (inside) places()[focused]?.focus();
 };
 
 const adopt = value => {
   if (!value?.groups) return;
-  const news = value.stamp !== shown.stamp;
-  if (news) chosen = new Set(value.chosen);
-  shown = value;
+  if (value.answer && shown.groups.length) { // what was ticked or chosen since the server was asked stays
+    const same = JSON.stringify(value.groups) === JSON.stringify(shown.groups);
+    if (same) shown = { ...shown, now: value.now };
+    props.value = { ...shown, chosen: [...chosen] };
+  } else {
+    shown = { ...value, answer: false };
+    chosen = new Set(value.chosen);
+  }
   draw();
-  const same = value.chosen.length === chosen.size && value.chosen.every(name => chosen.has(name));
-  if (!same) props.value = { ...value, chosen: [...chosen] }; // ticked since the server was asked
 };
 
 watch("value", () => adopt(props.value));

@@ -3,23 +3,17 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import gradio as gr
 
 from styleapp.lab.ablation import LayerInfo
-from styleapp.norms.catalogue import catalogue
 from styleapp.web.lab_catalogue import page_link
 from styleapp.web.pictures import WithoutStub
 
 __all__ = ["LayerMap", "shown_layers"]
 
-LINKS = {one.name: page_link(one.name) for one in catalogue()}
-LINKS |= {
-    modulator: page_link(system)
-    for modulator, system in {"image": "adain", "mask": "spade", "styles": "conditional_instance"}.items()
-}
-"""Where links of normalizers and of modulators, which are known as parts of systems, lead."""
+KNOWN_AS = {"image": "adain", "mask": "spade", "styles": "conditional_instance"}
+"""Modulators, and the systems as whose parts they are known."""
 
 KINDS = {"norm": "Normalization layers", "convolution": "Convolutions"}
 
@@ -44,14 +38,15 @@ def shown_layers(
     layers: Sequence[LayerInfo],
     chosen: Sequence[str] | None = None,
     now: Mapping[str, str] | None = None,
-    stamp: str | None = None,
+    answer: bool = False,
 ) -> dict[str, Any]:
     """What the table shows.
 
     Args:
         chosen: names of the layers that are ticked; all by default.
         now: what is different, by name of the layer.
-        stamp: a table that has this stamp already keeps the ticks that it has by now; without one they are set.
+        answer: whether this only tells what is different: then the ticks of by now stay, and so does the table of
+            another network that was chosen since.
     """
     return {
         "groups": [
@@ -60,11 +55,20 @@ def shown_layers(
         ],
         "now": dict(now or {}),
         "chosen": [layer.name for layer in layers if chosen is None or layer.name in chosen],
-        "stamp": stamp or uuid4().hex,
+        "answer": answer,
     }
 
 
 def _row(layer: LayerInfo) -> dict[str, Any]:
-    what = [layer.normalizer, layer.modulator] if layer.kind == "norm" else [f"weights: {layer.weight_norm}"]
-    pieces = [{"words": words, "page": LINKS.get(str(words), "")} for words in what]
-    return {"name": layer.name, "shape": "×".join(map(str, layer.shape)), "what": pieces}
+    if layer.kind == "norm":
+        modulator = str(layer.modulator)
+        what = [_named(str(layer.normalizer)), {"words": " × "}, _named(KNOWN_AS.get(modulator), modulator)]
+    else:
+        weight_norm = str(layer.weight_norm)
+        what = [{"words": "weights: "}, _named(weight_norm if weight_norm != "none" else None, weight_norm)]
+    return {"name": layer.name, "shape": "×".join(map(str, layer.shape)), "what": what}
+
+
+def _named(system: str | None, words: str | None = None) -> dict[str, str]:
+    """Words, and the page that they lead to if they stand for a system of the catalogue."""
+    return {"words": words or str(system)} | ({"page": page_link(system)} if system else {})

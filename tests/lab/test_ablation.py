@@ -17,7 +17,7 @@ from styleapp.checkpoint import load_network
 from styleapp.lab import ablation as module
 from styleapp.lab import benches
 from styleapp.lab.ablation import Ablation, layers_of, run
-from styleapp.lab.ablation_files import export, grid_picture, record, scores_csv, statistics_csv
+from styleapp.lab.ablation_files import export, grid_picture, record, scores_csv, statistics_csv, with_inputs
 from styleapp.lab.switches import LayerSwitch
 from styleapp.norms import NormLayer
 from styleapp.pipelines.stylize import StylizePipeline
@@ -237,6 +237,15 @@ class TestFiles:
         assert (values(again.switched.pictures) == values(outcome.switched.pictures)).all()
         with Image.open(files["grid"]) as grid:
             assert grid.size == grid_picture(again).size == (3 * 64 + 24, 28 + 2 * 70)
+
+    def test_export_over_its_own_input(self, named: Ablation, tmp_path: Path) -> None:
+        """The first copy has the name of the second photo."""
+        out, contents = tmp_path / "out", [Path(name).read_bytes() for name in named.photos[:2]]
+        out.mkdir()
+        second = out / f"input-photos-1{Path(named.photos[0]).suffix}"
+        second.write_bytes(contents[1])
+        kept = with_inputs(replace(named, photos=(named.photos[0], str(second))), out)
+        assert [(out / name).read_bytes() for name in kept.photos] == contents
 
     def test_tables(self, named: Ablation) -> None:
         outcome = run(named)

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,12 @@ def test_other_settings_are_not_taken_for_the_same(grid: Grid, runs: Path, write
     outcomes = list(run_cells(other, other.cells(), runs))
     assert all("was begun with other settings than the grid has now" in one.reason for one in outcomes)
     with pytest.raises(ValueError, match="begun with other settings"):
+        collect(other, runs, tmp_path)
+
+
+def test_scores_of_another_kind_are_not_mixed(grid: Grid, runs: Path, tmp_path: Path) -> None:
+    other = replace(grid, scoring=replace(grid.scoring, photos=2))
+    with pytest.raises(ValueError, match=r"was scored in another way than the grid has now: remove its result\.json"):
         collect(other, runs, tmp_path)
 
 

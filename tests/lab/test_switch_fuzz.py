@@ -27,13 +27,13 @@ NUMBERS: dict[str, list[Any]] = {
     "k": [0, 1, 5, 1000],
     "eps": [1e-5, 1e-2, 0.0],
     "deviation": ["l1", "linf", "topk", "l3"],
-    "batches": [1, 4],
+    "batches": [1, 4, 10**9],
     "mode": ["channel", "frobenius"],
     "unbiased": [True],
     "momentum": [0.1],
     "group_scale": [True],
     "depthwise": [False],
-    "n_power_iterations": [0, 3],
+    "n_power_iterations": [0, 3, 10**12],
     "convention": ["timm"],
 }
 USUAL = ["both", "scale", "shift", "none"]

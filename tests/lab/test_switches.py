@@ -221,6 +221,10 @@ class TestFields:
                 "must be a whole number, got 0.5",
             ),
             ({"options": {"k": 3}}, "options k need a normalizer or a weight_norm"),
+            (
+                {"normalizer": "memorized_batch", "options": {"batches": 10**9}},
+                "option batches of memorized_batch must be at most 1024 in a switch, got 1000000000",
+            ),
             ({"removed": "variance"}, "removed must be one of both, mean, deviation, got 'variance'"),
             ({"modulation": "gamma"}, "modulation must be one of both, scale, shift, none, class_mean, map_mean"),
             ({"statistics": "own"}, "statistics must be one of running, batch, got 'own'"),

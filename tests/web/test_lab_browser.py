@@ -112,6 +112,8 @@ def test_ticked_layers_only_and_one_sentence_for_what_does_not_work(open_tab: Op
     page.fill("#lab-groups input", "2")
     page.locator("#lab-groups input").blur()
     page.wait_for_selector("#lab-problem", state="detached")
+    page.click("#lab-reset")
+    page.wait_for_function("[...document.querySelectorAll('#lab-layers input')].every(box => box.checked)")
 
 
 @pytest.mark.parametrize("width", [390, 1280])
@@ -125,13 +127,32 @@ def test_nothing_is_wider_than_the_window_and_all_is_told(
     assert misplaced(page, "lab", width) == []
 
 
+def test_a_result_that_comes_late_does_not_bring_its_table_back(open_tab: OpenPage, paint_address: str) -> None:
+    page = open_tab(paint_address)
+    choose(page, "normalizer", "Layer normalization")
+    tick(page, "removed", "Only the mean")
+    tick(page, "network", "facades")
+    page.wait_for_selector("#lab-layers a >> text=mask")
+    page.wait_for_timeout(3000)  # until what was asked before is answered
+    assert "mask" in page.inner_text("#lab-layers")
+    assert page.evaluate("[...document.querySelectorAll('#lab-layers input')].every(box => box.checked)")
+    change(page, lambda: tick(page, "modulation", "Neither"))
+    page.wait_for_selector("#lab-layers tr.switched")
+
+
 def test_on_a_phone_pictures_stay_in_sight_of_the_switches(open_tab: OpenPage, paint_address: str) -> None:
     page = open_tab(paint_address, 390, 844)
     page.locator("#lab-reset").scroll_into_view_if_needed()
     page.mouse.wheel(0, 300)
     page.wait_for_function("document.querySelector('#lab-tiles').getBoundingClientRect().top == 0")
     boxes = [page.locator(f"#lab-tiles img >> nth={number}").bounding_box() for number in range(3)]
-    assert all(0 <= box["x"] and box["x"] + box["width"] <= 390 and box["y"] + box["height"] < 300 for box in boxes)
+    page.locator("#lab-normalizer").scroll_into_view_if_needed()
+    choose(page, "normalizer", "Group normalization")
+    page.fill("#lab-groups input", "3")
+    page.locator("#lab-groups input").blur()
+    page.wait_for_selector("#lab-problem >> text=divisor")
+    assert 0 <= page.locator("#lab-problem").bounding_box()["y"] < 20
+    assert all(box["x"] >= 0 and box["x"] + box["width"] <= 390 and box["y"] + box["height"] < 300 for box in boxes)
 
 
 @pytest.mark.parametrize("width", [390, 1280])

@@ -42,7 +42,7 @@ def handlers() -> LabHandlers:
 
 def values(kept: Any = (), chosen: list[str] | None = None, **board: Any) -> list[Any]:
     """Of the controls, for the small network of named styles."""
-    layers = shown_layers(layers_of("multistyle"), chosen, stamp="then")
+    layers = shown_layers(layers_of("multistyle"), chosen)
     subjects = ["multistyle", ["tower"], None, "night", None, "", 0, 0.5, 1.0, 64]
     return [*subjects, [*kept], layers, *Switchboard(**board)]
 
@@ -120,7 +120,7 @@ def test_run_shows_the_result_and_then_its_files(handlers: LabHandlers, tmp_path
     problem, shown, scores, charts, chart, layers, *files, key = next(steps)
     assert not problem["visible"] and len(shown) == 3
     assert "content distance" in scores and chart == charts["after"] != charts["before"]
-    assert layers["stamp"] == "then" and set(layers["now"].values()) == {"instance → layer"}
+    assert layers["answer"] and set(layers["now"].values()) == {"instance → layer"}
     assert len(files) == len(DOWNLOADS) and not any(one["interactive"] for one in files)
     *_, grid, statistics, table, configuration, together, _ = next(steps)
     assert [Path(one["value"]).name for one in (grid, statistics, table, configuration, together)] == [

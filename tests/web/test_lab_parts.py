@@ -29,8 +29,9 @@ def results(ablation_results: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_table_is_escaped() -> None:
-    html = table_html([["a", "b"], ["<i>", "1 & 2"]])
+    html = table_html([["a", "b"], ["<i>", "1 & 2"], ["group + weight_norm", "3"]])
     assert "<th>a</th><th>b</th>" in html and "<td>&lt;i&gt;</td><td>1 &amp; 2</td>" in html
+    assert '<td><a href="#norm-group">group</a> + <a href="#norm-weight_norm">weight_norm</a></td>' in html
 
 
 class TestTrained:

@@ -194,7 +194,7 @@ WEIGHT = (
     ),
     Claim(
         "spectral_norm",
-        "It bounds how much a layer can enlarge, for discriminators (Miyato et al. 2018).",
+        "Layers that cannot enlarge by more than 1 train better (Miyato et al. 2018, for discriminators).",
         "named styles, 300 steps, in the place of a normalizer",
         grid_command(FURTHER, "spectral_norm--*"),
         ordered(STYLE, further_at("spectral_norm"), first_at("none", "none")),

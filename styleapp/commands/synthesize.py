@@ -1,6 +1,7 @@
 """``styleapp synthesize``: label maps in, pictures out."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -176,7 +177,8 @@ def _make(
     by_output = {job.output: variant for job, variant in planned}
     jobs = [job for job, _ in planned]
     if arguments.save_masks is not None:
-        _save_masks(ready, pipeline.labels, Path(arguments.save_masks))
+        others = [*found.paths, *given, *by_output]
+        _save_masks(ready, pipeline.labels, Path(arguments.save_masks), others)
 
     def make(job: "Job") -> "Image.Image":
         style = by_output[job.output].style
@@ -202,11 +204,17 @@ def _make(
     )
 
 
-def _save_masks(masks: dict[Path, Any], labels: "LabelSet", folder: Path) -> None:
+def _save_masks(masks: dict[Path, Any], labels: "LabelSet", folder: Path, others: Sequence[Path]) -> None:
+    """Keeps ready-made masks; none may take the place of another file of this run."""
     from styleapp.data.masks import save_mask
     from styleapp.pipelines.mask_batch import LEGEND, require_same_legend
 
     require_same_legend(folder / LEGEND, labels)
-    for path, numbers in masks.items():
-        save_mask(folder / f"{path.stem}.png", numbers, labels)
+    targets = {path: folder / f"{path.stem}.png" for path in masks}
+    taken = {path.resolve() for path in others}
+    for target in targets.values():
+        if target.resolve() in taken:
+            raise ValueError(f"--save-masks would write {target}, which is another mask or picture of this run")
+    for path, target in targets.items():
+        save_mask(target, masks[path], labels)
     labels.save(folder / LEGEND)

@@ -66,7 +66,7 @@ class PictureFolder:
             )
 
 
-class FolderError(RuntimeError):
+class FolderError(PictureError):
     """More than 1 % of a training folder is unusable."""
 
 
@@ -90,9 +90,11 @@ class FolderReport:
 
     @property
     def passes(self) -> bool:
-        """Whether training would accept the folder."""
-        total = self.usable + len(self.unusable)
-        return self.usable > 0 and len(self.unusable) <= max(1.0, TOLERATED_SHARE * total)
+        """Whether training would accept the folder: both what it trains on and what it holds out."""
+        aside = sum(held_out(path) for path in self.unusable)
+        parts = ((self.usable - self.held_out, len(self.unusable) - aside), (self.held_out, aside))
+        few = all(bad <= max(1.0, TOLERATED_SHARE * (good + bad)) for good, bad in parts)
+        return self.usable > 0 and few
 
 
 def check_folder(folder: str | Path, progress: Callable[[list[Path]], Iterable[Path]] | None = None) -> FolderReport:

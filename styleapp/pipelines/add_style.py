@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from styleapp.data.pairs import CropSampler, centre_crop, sample_generator
+from styleapp.data.pictures import evenly
 from styleapp.losses import content_loss, gram_loss, gram_matrix, style_loss
 from styleapp.models.multistyle import NamedStylizer
 from styleapp.models.vgg import STYLE_TAPS, VGG19
@@ -72,7 +73,7 @@ def learn_style(
     Args:
         network: on the device of ``encoder``, whose VGG-19 the losses use (to relu4_1).
         picture: the style.
-        photos: to practise on; without any, our sample photos.
+        photos: to practise on, 48 of them spread evenly; without any, our sample photos.
         steps: Adam steps of four crops each.
         learning_rate: at the beginning; falls linearly to a tenth.
         from_mixture: begin with :func:`nearest_mixture`; else with scales of 1 and shifts of 0.
@@ -88,14 +89,14 @@ def learn_style(
     if steps < 1:
         raise ValueError(f"steps must be at least 1, got {steps}")
     device = next(encoder.parameters()).device
-    images = [load_picture(photo, "a photo to practise on").rgb for photo in photos or _samples()]
+    sources = evenly(photos or _samples(), PRACTICE)
     style = centre_crop(load_picture(picture, "the style picture").rgb, SCORE_SIZE)[None].to(device)
-    shown = centre_crop(images[0], PREVIEW_SIDE)[None].to(device)
+    shown = centre_crop(_photo(sources[0]), PREVIEW_SIDE)[None].to(device)
     lesson = _Lesson(network, encoder, style, learning_rate, steps)
     if from_mixture:
         small = interpolate(shown, size=(MIXTURE_SIDE, MIXTURE_SIDE), mode="bilinear", antialias=True)
         lesson.begin_with(nearest_mixture(network, encoder, small, style))
-    crops, features = _practice(images, encoder, seed)
+    crops, features = _practice(sources, encoder, seed)
     yield Learning(0, steps, lesson.distance, lesson.code, lesson.painted(shown))
     for step in range(1, steps + 1):
         chosen = torch.randint(len(crops), (BATCH,), generator=sample_generator(seed, step))
@@ -183,6 +184,10 @@ class _Lesson:
         self.distance = style.item()
 
 
+def _photo(source: ImageSource) -> Image.Image:
+    return load_picture(source, "a photo to practise on").rgb
+
+
 def _samples() -> list[Path]:
     found = [sample.path for sample in sample_photos()]
     if not found:
@@ -191,9 +196,14 @@ def _samples() -> list[Path]:
 
 
 @torch.no_grad()
-def _practice(images: Sequence[Image.Image], encoder: VGG19, seed: int) -> tuple[Tensor, Tensor]:
-    """Random crops (M×3×S×S) and their features at relu4_1."""
+def _practice(sources: Sequence[ImageSource], encoder: VGG19, seed: int) -> tuple[Tensor, Tensor]:
+    """Random crops (M×3×S×S) of photos, one of which is held at a time, and their features at relu4_1."""
     device, crop = next(encoder.parameters()).device, CropSampler(CROP, (CROP, 2 * CROP))
-    drawn = [crop(images[index % len(images)], sample_generator(seed, -1 - index)) for index in range(PRACTICE)]
-    crops = torch.stack(drawn).to(device).float().div(255).contiguous(memory_format=torch.channels_last)
+    drawn: dict[int, Tensor] = {}
+    for first, source in enumerate(sources):
+        photo = _photo(source)
+        for index in range(first, PRACTICE, len(sources)):
+            drawn[index] = crop(photo, sample_generator(seed, -1 - index))
+    ordered = torch.stack([drawn[index] for index in range(PRACTICE)])
+    crops = ordered.to(device).float().div(255).contiguous(memory_format=torch.channels_last)
     return crops, torch.cat([encoder(part, (DEEPEST,))[DEEPEST] for part in crops.split(BATCH)])

@@ -82,7 +82,8 @@ def find_inputs(named: Sequence[str | Path], output: Path | None = None, repeats
         except PictureError as error:
             problems.append(str(error))
             continue
-        inside = [file for file in listed if output is not None and _below(file, output)]
+        within = output is not None and _below(output, path)
+        inside = [file for file in listed if within and output is not None and _below(file, output)]
         skipped += len(inside)
         found += [file for file in listed if file not in set(inside)]
     kept = found if repeats else {os.path.abspath(file): file for file in found}.values()
@@ -121,6 +122,7 @@ def plan_batch(
     output: str | Path,
     *,
     mix: bool = False,
+    named: bool = False,
     protected: Sequence[str | Path] = (),
 ) -> list[Job]:
     """Every photo × every style, or every photo in the mixture of all styles, with the file of each result.
@@ -131,6 +133,7 @@ def plan_batch(
 
     Args:
         output: a file, if there is one result; else a folder, see :func:`results_folder`. It need not exist.
+        named: styles are names, whose dots begin no suffix.
         protected: further files that no result may be called like, such as masks.
 
     Raises:
@@ -142,10 +145,10 @@ def plan_batch(
     pairs: list[tuple[int, tuple[Path, ...], int]]  # index of the photo, styles, index of the style's label
     if mix:
         pairs = [(photo, tuple(styles), 0) for photo in range(len(photos))]
-        style_labels = [_cut("+".join(style.stem for style in styles))]
+        style_labels = [_cut("+".join(style.name if named else style.stem for style in styles))]
     else:  # a style's photos one after the other: its code is computed once
         pairs = [(photo, (style,), index) for index, style in enumerate(styles) for photo in range(len(photos))]
-        style_labels = _labels(styles)
+        style_labels = _labels([style.name if named else style.stem for style in styles])
     folder = results_folder(output)
     if folder is None:
         if len(pairs) > 1:
@@ -155,7 +158,7 @@ def plan_batch(
         if _key(output) in inputs:
             raise ValueError(f"{output} is one of the inputs and would be overwritten; name another file")
         return [Job(photos[0], pairs[0][1], Path(output))]
-    photo_labels = _labels(photos)
+    photo_labels = _labels([photo.stem for photo in photos])
     jobs, taken = [], set(inputs)
     for photo, chosen, style in pairs:
         path = _free(folder, f"{photo_labels[photo]}{SEPARATOR}{style_labels[style]}", taken)
@@ -164,9 +167,9 @@ def plan_batch(
     return jobs
 
 
-def _labels(paths: Sequence[Path]) -> list[str]:
-    """Stems, made different from each other by a number where two are equal."""
-    stems = [_cut(path.stem) for path in paths]
+def _labels(names: Sequence[str]) -> list[str]:
+    """Names, made different from each other by a number where two are equal."""
+    stems = [_cut(name) for name in names]
     natural, taken = {_fold(stem) for stem in stems}, set[str]()
     labels = []
     for stem in stems:

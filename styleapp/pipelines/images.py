@@ -1,7 +1,5 @@
 """Pictures in and out of the pipelines: any accepted form to tensors, tensors to files that are never half-written."""
 
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +7,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from styleapp.data.files import replacing
 from styleapp.data.pictures import Picture, PictureError, read_picture
 
 __all__ = ["ImageSource", "load_picture", "save_image", "to_image", "to_tensor"]
@@ -89,22 +88,9 @@ def save_image(image: Image.Image, path: str | Path) -> Path:
         )
     if target.suffix.lower() in OPAQUE_ONLY:
         image = read_picture(image).rgb
-    temporary = None
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}-", suffix=".part")
-        with os.fdopen(descriptor, "wb") as file:
+        with replacing(target) as file:
             image.save(file, **options)  # type: ignore[arg-type]
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, target)
     except (OSError, ValueError) as error:  # ValueError: larger than the format allows
         raise PictureError(f"{target} cannot be written: {getattr(error, 'strerror', None) or error}") from error
-    finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
     return target
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current

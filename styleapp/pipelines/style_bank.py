@@ -123,10 +123,13 @@ class StyleBank:
         """Copies a file that another bank wrote into this one, under the name that it was saved with.
 
         Raises:
-            BankError: it is missing, damaged, or no style.
+            BankError: it is missing, damaged, or no style; or there is another style of that name.
         """
         entry, _ = _read(file)
-        self._write(entry.name, file.read_bytes())
+        content, target = file.read_bytes(), self.path(entry.name)
+        if target.is_file() and target.read_bytes() != content:
+            raise BankError(f"there is another style called {entry.name!r} already: remove it first")
+        self._write(entry.name, content)
         return entry
 
     def _write(self, name: str, content: bytes) -> Path:

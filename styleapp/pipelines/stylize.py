@@ -106,9 +106,14 @@ class StylizePipeline:
         return pipeline
 
     def use_bank(self, bank: StyleBank) -> None:
-        """Adds the styles of a bank to the network's own; those that it cannot have say why when they are asked for."""
+        """Adds the styles of a bank to the network's own; those that it cannot have say why when they are asked for.
+
+        A name that the network has itself stays the network's: a bank may hold styles of several networks.
+        """
         network, self.bank = cast(NamedStylizer, self.network), bank
         for name in bank.names():
+            if name in network.styles:
+                continue
             try:
                 code = bank.load(name, network)
                 network.learn(name, Code(code.gamma.to(self.device), code.beta.to(self.device)))
@@ -154,8 +159,8 @@ class StylizePipeline:
             max_side: shrink the photo to this longer side first; by default the result has the photo's size.
 
         Raises:
-            PictureError: a picture or mask cannot be used.
-            ValueError: a control is out of its range, or the picture is too large for the free memory.
+            PictureError: a picture, mask or style cannot be used, or the photo is too large for the free memory.
+            ValueError: a control is out of its range.
         """
         styles: list[Style] = list(style) if isinstance(style, list | tuple) else [cast(Style, style)]
         _check_controls(strength, colour, style_scale, max_side, len(styles), weights, regions)
@@ -166,7 +171,7 @@ class StylizePipeline:
         _check_side(picture.rgb.size, "the photo", photo)
         masks = None if regions is None else _load_masks(regions, picture.rgb.size, self.device)
         content = to_tensor(_shrunk(picture.rgb, max_side)).to(self.device)  # 1×3×H×W
-        _check_memory(content, self.network.bytes_per_pixel)
+        _check_memory(content, self.network.bytes_per_pixel, photo)
         codes = []
         for index, source in enumerate(styles):
             yield Stage(f"looking at style {index + 1} of {len(styles)}", 0.05 + 0.35 * index / len(styles))
@@ -187,7 +192,7 @@ class StylizePipeline:
             asked = [*source] if isinstance(source, Mapping) else [str(source)]
             for name in asked:
                 if name in self.unusable:
-                    raise ValueError(self.unusable[name])
+                    raise PictureError(self.unusable[name])
             with torch.inference_mode():
                 return self.network.code(str(source) if isinstance(source, Path) else source)
         return self._code_of_picture(cast(ImageSource, source), photo, colour, scale)
@@ -274,15 +279,16 @@ def _check_side(size: tuple[int, int], what: str, source: ImageSource) -> None:
         raise PictureError(f"{label} is {size[0]}×{size[1]} pixels; at least {SMALLEST_SIDE} a side are needed")
 
 
-def _check_memory(photo: Tensor, bytes_per_pixel: int) -> None:
+def _check_memory(photo: Tensor, bytes_per_pixel: int, source: ImageSource) -> None:
     """Says what would not fit before it is tried: a system that runs out of memory ends the program without a word."""
     height, width = photo.shape[-2:]
     needed, free = height * width * bytes_per_pixel, free_memory(photo.device)
     if free is not None and needed > free:
         side = int(max(height, width) * (free / needed) ** 0.5)
-        raise ValueError(
-            f"painting {width}×{height} pixels takes about {needed / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB are "
-            f"free: a longer side (max_side) of at most {side} fits"
+        label = f"{source}: " if isinstance(source, str | Path) else ""
+        raise PictureError(
+            f"{label}painting {width}×{height} pixels takes about {needed / 1e9:.1f} GB of memory and "
+            f"{free / 1e9:.1f} GB are free: a longer side (max_side) of at most {side} fits"
         )
 
 

@@ -151,21 +151,24 @@ class LossCurve(pl.Callback):
         self.every = every
         self.points: list[dict[str, float]] = []
         self.sums: dict[str, float] = {}
+        self.batches = 0  # in the sums; more than steps where gradients are accumulated
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        self.batches += 1
         for name, value in trainer.callback_metrics.items():
             if name.startswith("train/"):
                 name = name.removeprefix("train/")
                 self.sums[name] = self.sums.get(name, 0.0) + float(value)
-        if trainer.global_step % self.every == 0:
-            self.points.append({"step": trainer.global_step, **{k: v / self.every for k, v in self.sums.items()}})
-            self.sums = {}
+        step, last = trainer.global_step, int(self.points[-1]["step"]) if self.points else 0
+        if step > last and step % self.every == 0:
+            self.points.append({"step": step, **{name: value / self.batches for name, value in self.sums.items()}})
+            self.sums, self.batches = {}, 0
 
     def state_dict(self) -> dict[str, Any]:
-        return {"points": list(self.points), "sums": dict(self.sums)}
+        return {"points": list(self.points), "sums": dict(self.sums), "batches": self.batches}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.points, self.sums = state_dict["points"], state_dict["sums"]
+        self.points, self.sums, self.batches = (state_dict[name] for name in ("points", "sums", "batches"))
 
 
 def _device_name(device: torch.device) -> str:

@@ -50,6 +50,29 @@ class TestStylize:
         assert main([*words, "--checkpoint", str(checkpoint), *QUICK]) == 1
         assert sorted(path.name for path in (desk / "out").iterdir()) == before
 
+    def test_resume(self, desk: Path, checkpoint: Path, document: Callable[[], Any]) -> None:
+        words = ["stylize", "photo.png", "--style", "s1.png", "s2.png", "-o", "out", "--json"]
+        (desk / "out").mkdir()
+        (desk / "out" / "photo--s1.png").write_bytes(b"stays")
+        for made in (1, 0):
+            assert main([*words, "--resume", "--checkpoint", str(checkpoint), *QUICK]) == 0
+            report = document()
+            assert (len(report["pictures"]), report["kept"]) == (made, 2 - made)
+        assert (desk / "out" / "photo--s1.png").read_bytes() == b"stays"
+
+    def test_too_large_a_photo_does_not_stop_the_others(
+        self, desk: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch, document: Callable[[], Any]
+    ) -> None:
+        from styleapp.pipelines import stylize
+
+        Image.new("RGB", (400, 300), "blue").save(desk / "large.png")
+        monkeypatch.setattr(stylize, "free_memory", lambda device: 40 * 32 * 2000)
+        words = ["stylize", "large.png", "photo.png", "--style", "s1.png", "-o", "out", "--json"]
+        assert main([*words, "--checkpoint", str(checkpoint), *QUICK]) == 1
+        report = document()
+        assert [record["photo"] for record in report["pictures"]] == ["photo.png"]
+        assert "large.png: painting 400×300 pixels takes about" in report["problems"][0]
+
     @pytest.mark.parametrize("name", ["result.jpg", "new/result.webp"])
     def test_one_file(self, name: str, desk: Path, checkpoint: Path) -> None:
         words = ["stylize", "photo.png", "--style", "s1.png", "-o", name, "--checkpoint", str(checkpoint), *QUICK]

@@ -169,6 +169,20 @@ def test_layouts(desk: Path, land: Path, document: Callable[[], Any]) -> None:
     assert np.array_equal(_pixels("again/lake--seed0.png"), _pixels("out/lake--seed0.png"))
 
 
+@pytest.mark.parametrize(("output", "kept"), [("out", "masks"), ("masks/lake.png", "masks")])
+def test_kept_masks_take_no_other_place(
+    output: str, kept: str, desk: Path, land: Path, refused: Any, capsys: Captured
+) -> None:
+    words = ["synthesize", "--layout", "lake", "--size", "32", "--checkpoint", str(land)]
+    assert main([*words, "--save-masks", "masks"]) == 0
+    capsys.readouterr()
+    before = Path("masks/lake.png").read_bytes()
+    masks = ["masks"] if output == "out" else []
+    said = refused("synthesize", *masks, *words[1:], "--save-masks", kept, "-o", output)
+    assert "--save-masks would write masks/lake.png, which is another mask or picture of this run" in said
+    assert Path("masks/lake.png").read_bytes() == before
+
+
 def test_random_layout_of_any_label_set(desk: Path, spade_checkpoint: Path) -> None:
     assert main(["synthesize", "--layout", "random", "--size", "32", "--checkpoint", str(spade_checkpoint)]) == 0
     assert _files("synthesized") == ["random--seed0.png"]

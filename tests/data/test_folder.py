@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from styleapp.data.folder import FolderError, PictureFolder, check_folder
+from styleapp.data.folder import FolderError, FolderReport, PictureFolder, check_folder
 from styleapp.data.pictures import PictureError, held_out
 
 
@@ -102,6 +102,14 @@ def test_report(tmp_path: Path) -> None:
     assert report.passes
     (tmp_path / "001.png").write_bytes(b"")
     assert not check_folder(tmp_path).passes
+
+
+def test_report_judges_what_training_would_read(tmp_path: Path) -> None:
+    """Two of 201 are no more than 1 %, two of the 190 that are trained on are."""
+    names = [number for number in range(230) if not held_out(f"{number:03}")][:190]
+    report = FolderReport("any", usable=199, held_out=11, unusable={f"{number:03}.png": "" for number in names[:2]})
+    assert not report.passes
+    assert FolderReport("any", usable=209, held_out=11, unusable=report.unusable).passes
 
 
 def test_report_counts_held_out_and_shows_progress(photo_folder: Path) -> None:

@@ -91,6 +91,12 @@ class TestNames:
         assert names(jobs) == ["a--s+t+s.png", "b--s+t+s.png"]
         assert all(job.styles == tuple(paths("s.jpg", "t.jpg", "s.jpg")) for job in jobs)
 
+    def test_names_of_styles_keep_their_dots(self) -> None:
+        photos, styles = paths("a.jpg"), paths("v1.5", "v1.6", "Mr. X")
+        jobs = plan_batch(photos, styles, "out", named=True)
+        assert names(jobs) == ["a--v1.5.png", "a--v1.6.png", "a--Mr. X.png"]
+        assert names(plan_batch(photos, styles, "out", named=True, mix=True)) == ["a--v1.5+v1.6+Mr. X.png"]
+
     def test_long_ones_can_be_written(self, tmp_path: Path) -> None:
         long = ["ä" * 100 + end for end in ("x.jpg", "y.jpg")]
         jobs = plan_batch(paths(*long), paths("s" * 240 + ".jpg"), tmp_path)
@@ -147,6 +153,11 @@ class TestInputs:
         assert found.paths == (photo,)
         assert found.skipped == 1
         assert find_inputs([result], tmp_path / "out").paths == (result,)  # named itself, it is meant
+
+    def test_a_folder_below_the_results_is_an_input(self, tmp_path: Path) -> None:
+        photo = picture(tmp_path / "holiday" / "a.png")
+        found = find_inputs([tmp_path / "holiday"], tmp_path)
+        assert (found.paths, found.skipped) == ((photo,), 0)
 
     def test_results_do_not_go_between_the_inputs(self, tmp_path: Path) -> None:
         picture(tmp_path / "a.jpg")

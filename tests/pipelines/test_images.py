@@ -11,7 +11,6 @@ import torch
 from PIL import Image
 
 from styleapp.data.pictures import PictureError
-from styleapp.pipelines import images as module
 from styleapp.pipelines.images import FORMATS, load_picture, save_image, to_image, to_tensor
 
 RGB = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3) * 4
@@ -152,10 +151,10 @@ def test_folder_in_the_place_of_the_file(tmp_path: Path) -> None:
 
 
 def test_folder_that_is_not_writable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(**_: Any) -> None:  # tests may run as root, whom no permission stops
+    def refuse(*_: Any) -> None:  # tests may run as root, whom no permission stops
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(module.tempfile, "mkstemp", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(PictureError, match=r"out\.png cannot be written: Permission denied"):
         save_image(Image.new("RGB", (2, 2)), tmp_path / "out.png")
 
@@ -190,7 +189,7 @@ def test_interruption_leaves_nothing_half_written(tmp_path: Path, monkeypatch: p
     def interrupted(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module.os, "replace", interrupted)
+    monkeypatch.setattr(Path, "replace", interrupted)
     with pytest.raises(KeyboardInterrupt):
         save_image(Image.new("RGB", (2, 2)), tmp_path / "out.png")
     assert not any(tmp_path.iterdir())

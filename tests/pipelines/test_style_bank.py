@@ -103,10 +103,10 @@ def test_what_cannot_be_written_leaves_nothing(
 ) -> None:
     bank.save("dawn", code, network)
 
-    def full(self: Path, content: bytes) -> int:
+    def full(self: Path, target: Path) -> Path:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(BankError, match="cannot be written: No space left on device"):
         bank.save("dawn", Code(code.beta, code.gamma), network)
     assert torch.equal(bank.load("dawn", network).gamma, code.gamma)
@@ -130,4 +130,9 @@ def test_styles_are_passed_on(bank: StyleBank, network: NamedStylizer, code: Cod
     for wrong in ("notes.txt", "missing.safetensors"):
         with pytest.raises(BankError, match=f"{wrong} is missing, damaged or no style"):
             other.take(tmp_path / wrong)
+    other.take(tmp_path / "sent.safetensors")  # the same once more changes nothing
+    bank.save("dawn", Code(code.beta, code.gamma), network)
+    with pytest.raises(BankError, match="there is another style called 'dawn' already: remove it first"):
+        other.take(bank.path("dawn"))
     assert other.names() == ["dawn"]
+    assert torch.equal(other.load("dawn", network).beta, code.beta)

@@ -80,3 +80,11 @@ def test_styles_of_the_bank_are_there_too(
     for asked in ("dusk", {"dusk": 1.0, "wave": 1.0}):
         with pytest.raises(ValueError, match="'dusk' was learned for another network"):
             again(photo, asked)
+
+
+def test_a_name_of_the_network_stays_its_own(named: StylizePipeline, draw_photo, tmp_path: Path) -> None:
+    """A bank may hold a style of another network that is called like one of this network."""
+    before = _values(named(draw_photo(45, 35), "wave"))
+    bank = StyleBank(tmp_path)
+    (tmp_path / "wave.safetensors").write_bytes(b"of another network, or damaged")
+    assert (_values(named.with_bank(bank)(draw_photo(45, 35), "wave")) == before).all()

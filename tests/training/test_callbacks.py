@@ -193,6 +193,14 @@ def test_curve_goes_on_in_the_middle_of_a_mean() -> None:
     assert resumed.points == curve.points == [{"step": 2, "loss": 2.0, "style": 4.0}]
 
 
+def test_accumulated_batches_are_all_in_the_mean() -> None:
+    """Two batches a step: the step counts up with every second of them."""
+    curve = LossCurve(every=2)
+    for batch, loss in enumerate([1.0, 3.0, 5.0, 7.0, 9.0, 1.0, 1.0, 1.0], start=1):
+        _after(curve, batch // 2, loss)
+    assert curve.points == [{"step": 2, "loss": 4.0, "style": 8.0}, {"step": 4, "loss": 3.0, "style": 6.0}]
+
+
 def test_mean_over_no_steps() -> None:
     with pytest.raises(ValueError, match="every must be at least 1, got 0"):
         LossCurve(every=0)

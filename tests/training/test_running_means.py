@@ -1,5 +1,7 @@
 """Running statistics collected anew: the mean over the passes, and nothing else moves."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -84,16 +86,44 @@ def test_modes_are_back_after_an_error() -> None:
     assert network[1].normalizer.momentum == 0.1
 
 
-@pytest.mark.parametrize("normalizer", ["l1_batch", "unified_batch", "memorized_batch", "moving_batch"])
-def test_others_keep_their_own_rule(normalizer: str, batches: list[Tensor]) -> None:
-    """After many passes what was there before has faded."""
-    network, other = _network(normalizer), _network(normalizer)
-    other(torch.randn(2, 3, 5, 5) * 10)
+OTHERS: dict[str, dict[str, Any]] = {
+    "l1_batch": {},
+    "linf_batch": {},
+    "topk_batch": {},
+    "unified_batch": {},
+    "adaptive_batch": {"threshold": float("-inf")},
+    "memorized_batch": {"batches": 3},
+    "moving_batch": {"batches": 3, "warm_up": 0, "correction_warm_up": 0},
+    "power": {"warm_up": 0},
+}
+
+
+@pytest.mark.parametrize("normalizer", OTHERS)
+def test_of_others_too_nothing_old_is_left(normalizer: str, batches: list[Tensor]) -> None:
+    """As many passes as there is memory are enough; options are back afterwards."""
+    network, other = (build_norm(normalizer, 3, **OTHERS[normalizer]) for _ in range(2))
+    for scale in (10.0, 20.0, 30.0, 40.0):
+        network(torch.randn(2, 3, 5, 5))
+        other(torch.randn(2, 3, 5, 5) * scale + scale)
+    before = str(network)
     for one in (network, other):
-        _collect(one, batches * 60)
-        one.eval()
+        _collect(one, batches)
+    assert str(network) == before
     with torch.no_grad():
-        torch.testing.assert_close(network(batches[0]), other(batches[0]), rtol=1e-2, atol=1e-2)
+        torch.testing.assert_close(network.eval()(batches[0]), other.eval()(batches[0]), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("normalizer", ["l1_batch", "moving_batch", "power"])
+def test_others_take_the_mean_over_the_passes(normalizer: str, batches: list[Tensor]) -> None:
+    norm = build_norm(normalizer, 3, **OTHERS[normalizer])
+    norm(torch.randn(2, 3, 5, 5) * 10)
+    _collect(norm, batches)
+    seen = torch.stack([batch.transpose(0, 1).flatten(1) for batch in batches])  # batches × C × values
+    found = norm.normalizer
+    if normalizer == "l1_batch":
+        torch.testing.assert_close(found.running_mean, seen.mean((0, 2)))
+    else:
+        torch.testing.assert_close(found.running_square, seen.square().mean((0, 2)))
 
 
 @pytest.mark.parametrize("normalizer", ["instance", "group"])

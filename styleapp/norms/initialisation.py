@@ -9,6 +9,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.utils.parametrize import is_parametrized
 
+from styleapp.norms.conv_norm import ConvNorm
 from styleapp.norms.layer import NormLayer
 from styleapp.norms.modulators import AffineModulator, StylesModulator
 from styleapp.norms.normalizers import BatchNormalizer
@@ -166,9 +167,10 @@ def _undecayed(model: nn.Module) -> Iterator[nn.Parameter]:
 
 def _reset(model: nn.Module) -> None:
     for module in model.modules():
-        if isinstance(module, _ConvNd) and not is_parametrized(module, "weight"):
+        normalized = is_parametrized(module, "weight") or hasattr(module, "conv_norm")
+        if isinstance(module, _ConvNd) and not normalized:
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-        if isinstance(module, _ConvNd | nn.Linear) and module.bias is not None:
+        if isinstance(module, _ConvNd | nn.Linear | ConvNorm) and module.bias is not None:
             nn.init.zeros_(module.bias)
 
 

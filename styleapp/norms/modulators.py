@@ -157,7 +157,8 @@ class StylesModulator(Modulator):
         if maps.shape[1] != self.num_styles:
             raise ValueError(f"weight maps must be N×{self.num_styles}×H×W, got {tuple(maps.shape)}")
         fitted = maps if size is None else interpolate(maps, size=tuple(size), mode="area")  # N×S×H×W
-        gamma, beta = (torch.einsum("nshw,sc->nchw", fitted, table) for table in (self.weight, self.bias))
+        shares = fitted.to(self.weight.dtype)
+        gamma, beta = (torch.einsum("nshw,sc->nchw", shares, table) for table in (self.weight, self.bias))
         return Code(gamma, beta)
 
     def extra_repr(self) -> str:

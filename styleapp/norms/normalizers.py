@@ -229,7 +229,8 @@ class GroupNormalizer(Normalizer):
         return self._group_norm(x)
 
     def _group_norm(self, x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
-        require_values(x, x[0].numel() // self.groups, type(self).__name__.removesuffix("Normalizer").lower())
+        require_values(x, x.shape[1:].numel() // self.groups, type(self).__name__.removesuffix("Normalizer").lower())
+        weight, bias = (None if part is None else wide(part) for part in (weight, bias))  # of a half-precision network
         return group_norm(wide(x), self.groups, weight, bias, self.eps).to(x.dtype)
 
     def extra_repr(self) -> str:
@@ -334,7 +335,9 @@ class InstanceNormalizer(Normalizer):
         return torch.addcmul(code.beta, wide(x) - mean, code.gamma / deviation).to(x.dtype)
 
     def restyle(self, x: Tensor, codes: Sequence[Code], regions: Sequence[Tensor]) -> Tensor:
-        """As the authors of AdaIN do it: statistics are taken inside each region."""
+        """As the authors of AdaIN do it: statistics are taken inside each region of each sample."""
+        if len(x) > 1 and any(len(region) > 1 for region in regions):  # one may be empty, or smaller than another
+            return torch.cat([self.restyle(*_sample(number, x, codes, regions)) for number in range(len(x))])
         result = wide(x) * (1 - torch.stack(list(regions)).sum(0))  # N×C×H×W
         for code, region in zip(codes, regions, strict=True):
             if bool((region > 0).any()):  # a region smaller than one cell of the features changes nothing
@@ -344,3 +347,14 @@ class InstanceNormalizer(Normalizer):
     def extra_repr(self) -> str:
         more = (", unbiased=True" if self.unbiased else "") + (f", {self.deviation}" if self.deviation != "l2" else "")
         return f"{self.num_features}, eps={self.eps}{more}"
+
+
+def _sample(
+    number: int, x: Tensor, codes: Sequence[Code], regions: Sequence[Tensor]
+) -> tuple[Tensor, list[Code], list[Tensor]]:
+    """What belongs to one sample of a batch; parts with a single entry are for all samples."""
+
+    def its(part: Tensor) -> Tensor:
+        return part if len(part) == 1 else part[number : number + 1]
+
+    return its(x), [Code(its(code.gamma), its(code.beta)) for code in codes], [its(region) for region in regions]

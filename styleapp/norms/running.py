@@ -246,6 +246,10 @@ class PowerNormalizer(_QuadraticNormalizer):
         scaled = self._scale_groups(x) if self.group_scale else x
         return super().forward(scaled, code).to(x.dtype)  # N×C×H×W
 
+    def adopt_moments(self, moments: Moments) -> bool:
+        """Not with ``group_scale``: these are moments of features that were not scaled."""
+        return False if self.group_scale else super().adopt_moments(moments)
+
     def _scale_groups(self, x: Tensor) -> Tensor:
         grouped = wide(x).unflatten(1, (self.groups, -1))  # N×G×C/G×H×W
         return (grouped * (grouped.square().mean(2, keepdim=True) + self.eps).rsqrt()).flatten(1, 2)

@@ -65,6 +65,9 @@ def mean_deviation(
     """
     x = wide(features)
     if region is None:
+        if eps == 0:  # the gradient of a root at 0 is infinite, that of torch's deviation is 0
+            deviation, mean = torch.std_mean(x, dim=tuple(dim), keepdim=True, correction=int(unbiased))
+            return Moments(mean, deviation)
         variance, mean = torch.var_mean(x, dim=tuple(dim), keepdim=True, correction=int(unbiased))
         return Moments(mean, (variance + eps).sqrt())
     if unbiased:
@@ -106,7 +109,7 @@ def topk_moments(
         constant: :func:`paper_constant`, or :func:`calibrated_constant`, which gives normal values deviation 1.
 
     Raises:
-        ValueError: ``k`` is below 1, a statistic has fewer than 2 values, or a region has no weight.
+        ValueError: ``k`` is below 1, a statistic without a region has fewer than 2 values, or a region has no weight.
     """
     if k < 1:
         raise ValueError(f"k must be at least 1, got {k}")
@@ -120,6 +123,8 @@ def topk_moments(
         weight = (region / region.amax(dim=axes, keepdim=True)).expand_as(x)
         spread = (x - mean).abs() * weight
         count = int(weight.sum(dim=axes).min())
+        if count < 2:  # a region of one place: nothing deviates from its mean
+            return Moments(mean, torch.zeros_like(mean))
     if count < 2:
         raise ValueError(f"a top-k deviation needs at least 2 values, got {count}")
     largest = _flat(spread, axes).topk(min(k, count), dim=-1).values.mean(-1)

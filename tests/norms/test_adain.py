@@ -203,6 +203,19 @@ def test_empty_region_changes_nothing(draw: Draw) -> None:
     assert torch.equal(adaptive_instance_norm(content, [empty]), content)
 
 
+@pytest.mark.parametrize("deviation", ["l2", "l1", "linf", "topk"])
+def test_regions_are_those_of_each_sample(deviation: str, draw: Draw) -> None:
+    """One is empty, one is a single place, one is large; each as if its sample were alone."""
+    norm = build_norm("instance", 4, modulator="image", deviation=deviation)
+    content, code, region = draw(3, 4, 8, 8), style_code(draw(1, 4, 8, 8)), torch.zeros(3, 1, 8, 8)
+    region[1, :, 2, 5], region[2, :, :, :5] = 1, 1
+    together = norm(content, [Code(code.gamma, code.beta, region)])
+    alone = [norm(content[n : n + 1], [Code(code.gamma, code.beta, region[n : n + 1])]) for n in range(3)]
+    torch.testing.assert_close(together, torch.cat(alone))
+    assert torch.equal(together[0], content[0])
+    torch.testing.assert_close(together[1, :, 2, 5], code.beta.flatten())
+
+
 def test_several_codes_need_regions(draw: Draw) -> None:
     code = style_code(draw(1, 4, 8, 8))
     with pytest.raises(ValueError, match="needs a region"):

@@ -10,6 +10,7 @@ from torch.nn.utils.parametrizations import weight_norm
 
 from styleapp.norms import build_norm
 from styleapp.norms.initialisation import RECTIFIED_DEVIATION, InputNorm, learning_rate_groups, revisit
+from styleapp.norms.weights import apply_weight_norm
 
 Draw = Callable[..., Tensor]
 
@@ -108,6 +109,13 @@ def test_convolutions_are_drawn_anew_with_their_fan_in() -> None:
     assert all(not layer.bias.any() for layer in model)
     assert torch.equal(model[1].weight, normalized)
     assert torch.equal(model[2].weight, linear)
+
+
+def test_convolutions_with_conv_norm_keep_their_weights() -> None:
+    conv = apply_weight_norm(nn.Conv2d(4, 4, 3), "conv_norm")
+    before = conv.weight.clone()
+    revisit(nn.Sequential(conv), reset_convolutions=True)
+    assert torch.equal(conv.weight, before) and not conv.conv_norm.bias.any()
 
 
 def test_small_scale_shrinks_the_gradient_before_it_but_not_its_own(draw: Draw) -> None:

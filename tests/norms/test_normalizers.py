@@ -97,6 +97,18 @@ def test_layer_by_hand() -> None:
     assert _flat(build_norm("layer", 4).double()(x)) == pytest.approx(expected, abs=5e-8)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("name", ["group", "layer"])
+def test_networks_in_half_precision(name: str, dtype: torch.dtype) -> None:
+    norm, x = build_norm(name, 4).to(dtype), torch.randn(2, 4, 3, 3).to(dtype)
+    torch.testing.assert_close(norm(x), build_norm(name, 4)(x.float()).to(dtype))
+
+
+@pytest.mark.parametrize("name", ["group", "layer"])
+def test_no_samples(name: str) -> None:
+    assert build_norm(name, 4)(torch.zeros(0, 4, 3, 3)).shape == (0, 4, 3, 3)
+
+
 def test_group_by_hand() -> None:
     x = torch.tensor([1.0, 3.0, 10.0, 14.0], dtype=torch.float64).view(1, 4, 1, 1)
     expected = [-0.999995, 0.999995, -0.99999875, 0.99999875]

@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from styleapp.norms import Code, Moments, build_norm
+from styleapp.norms import Code, Moments, build_norm, switch_norms
 from styleapp.norms.running import MovingBatchNormalizer, PowerNormalizer
+from styleapp.norms.switch import STARTED_ANEW
 
 Draw = Callable[..., Tensor]
 BATCH = (0, 2, 3)
@@ -284,6 +285,14 @@ def test_power_group_scale_of_one_group_is_rms_norm(training: bool, draw: Draw) 
     y = layer.train(training)(x)
     _close(y, expected, 1e-14)
     _close(torch.autograd.grad(y, x, upstream), torch.autograd.grad(expected, x, upstream), 1e-14)
+
+
+def test_power_with_group_scale_takes_no_moments_over() -> None:
+    """Those of the norm before are of features that were not scaled."""
+    network = nn.Sequential(nn.Conv2d(3, 6, 3), build_norm("batch", 6))
+    (switched,) = switch_norms(network, "power", group_scale=True)
+    assert switched.state == STARTED_ANEW
+    assert torch.equal(network[1].normalizer.running_square, torch.ones(6))
 
 
 def test_power_group_scale_of_several_groups() -> None:

@@ -208,6 +208,13 @@ def test_unbiased_is_torchs_standard_deviation(features: Tensor) -> None:
         mean_deviation(features, torch.ones(2, 1, 7, 9), unbiased=True)
 
 
+def test_gradient_of_what_does_not_vary_is_zero() -> None:
+    """That of a root is infinite at 0, and times 0 not a number: a style of one colour would spoil all weights."""
+    flat = torch.full((1, 2, 4, 4), 0.3, requires_grad=True)
+    mean_deviation(flat).deviation.sum().backward()
+    assert flat.grad is not None and torch.equal(flat.grad, torch.zeros_like(flat))
+
+
 @pytest.mark.parametrize(
     ("k", "count", "message"), [(0, 4, "k must be at least 1"), (1, 1, "at least 2 values, got 1")]
 )

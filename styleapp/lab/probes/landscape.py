@@ -152,7 +152,10 @@ def measure_landscape(case: str, seed: int, steps: int = STEPS, every: int = EVE
             return cross_entropy(network(pictures), classes)
 
         if step % every == 0:
-            found = probe_landscape(network, loss, [RATE * multiple for multiple in MULTIPLES])
+            try:
+                found = probe_landscape(network, loss, [RATE * multiple for multiple in MULTIPLES])
+            except ValueError:  # not finite
+                break
             rows.append(_row(case, seed, step, found))
         optimizer.zero_grad()
         loss().backward()

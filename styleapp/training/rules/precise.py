@@ -46,6 +46,7 @@ class PreciseStatistics(TrainingRule):
             raise ValueError(f"batches must be at least 1, got {batches}")
         self.batches = batches
         self.live: dict[str, Tensor] = {}
+        self.ended = False
 
     def check(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         if not self._statistics():
@@ -70,7 +71,12 @@ class PreciseStatistics(TrainingRule):
         if self._trains(trainer) and not self.averages(trainer):
             self._put(self.live)
 
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        super().on_train_start(trainer, pl_module)
+        self.ended = False
+
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.live, self.ended = self._statistics(), True
         self._collect(trainer, pl_module)
 
     def on_save_checkpoint(
@@ -83,7 +89,7 @@ class PreciseStatistics(TrainingRule):
             key.removeprefix(prefix): one for key, one in checkpoint["state_dict"].items() if key.startswith(prefix)
         }
         before = {key: value.clone() for key, value in self.target.state_dict().items()}
-        live = self._statistics()
+        live = self.live if self.ended else self._statistics()
         self.target.load_state_dict(weights)
         self._collect(trainer, pl_module)
         found = self._statistics()

@@ -158,3 +158,15 @@ def test_refusals(tiny: Make, fit: Fit, synthesis: Make, fit_masks: Fit) -> None
         fit_masks(synthesis(), average, PreciseStatistics())
     with pytest.raises(ValueError, match="SynthesisTraining takes its steps by hand, and has no collect_statistics"):
         fit_masks(synthesis(critic={"normalizer": "batch"}), PreciseStatistics(part="discriminator"))
+
+
+def test_what_is_saved_after_the_end_goes_on_with_its_own(tiny: Make, fit: Fit, tmp_path: Path) -> None:
+    """The end of training leaves precise statistics behind; a resumed run must not begin with them."""
+    module, plain = tiny(), tiny()
+    trainer = fit(module, PreciseStatistics(batches=2), steps=3)
+    trainer.save_checkpoint(tmp_path / "end.ckpt")
+    fit(plain, steps=3)
+    saved = torch.load(tmp_path / "end.ckpt", weights_only=True)
+    live = saved["live_statistics"]["network"][MEAN.removeprefix("network.")]
+    torch.testing.assert_close(live, plain.state_dict()[MEAN])
+    torch.testing.assert_close(saved["state_dict"][MEAN], module.state_dict()[MEAN])

@@ -99,12 +99,12 @@ class TrainedHandlers:
         with tempfile.TemporaryDirectory() as folder:
             yield figure, table, *offered(contents, folder)
 
-    def paint(
-        self, name: str | None, settings: Sequence[str], photo: str, style: str
-    ) -> Iterator[list[tuple[Image.Image, str]]]:
-        """For the page: yields a photo, and one after the other what each network that was kept makes of it."""
+    def paint(self, name: str | None, settings: Sequence[str], photo: str, style: str) -> Iterator[Any]:
+        """For the page: yields a photo, and one after the other what each network that was kept makes of it; where none
+        was, there is no place for pictures.
+        """
         if not name or not style:
-            yield []
+            yield gr.update(value=None, visible=False)
             return
         with readable_errors():
             grid = trained(name)
@@ -116,7 +116,7 @@ class TrainedHandlers:
                 if setting in settings and setting in grid.networks:
                     painting = _pipeline(grid.networks[setting])(tiles[0][0], style)
                     tiles.append((painting, title))
-                    yield tiles
+                    yield gr.update(value=tiles, visible=True)
 
 
 CHOSEN = 6

@@ -208,7 +208,8 @@ def test_results_of_grids(open_tab: OpenPage, paint_address: str, tmp_path: Path
         assert {line["normalizer"] for line in csv.DictReader(file)} == {"instance", "batch", "none"}
     tick(page, "trained-grid", "Batch size")
     page.wait_for_function("document.querySelectorAll('#lab-trained-table tbody tr').length == 4")
-    page.wait_for_selector("#lab-trained-pictures", state="detached")
+    for part in ("pictures", "tiles"):
+        page.wait_for_selector(f"#lab-trained-{part}", state="detached")
 
 
 def test_a_probe_is_shown_and_measured(open_tab: OpenPage, paint_address: str, tmp_path: Path, misplaced: Any) -> None:

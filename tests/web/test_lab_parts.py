@@ -71,7 +71,8 @@ class TestTrained:
     def test_a_grid_without_networks_has_no_pictures(self) -> None:
         *_, style, pictures = TrainedHandlers().choose("sizes")
         assert (style["value"], pictures["visible"]) == (None, False)
-        assert list(TrainedHandlers().paint("sizes", ["1--batch"], "tower", "")) == [[]]
+        (shown,) = TrainedHandlers().paint("sizes", ["1--batch"], "tower", "")
+        assert (shown["value"], shown["visible"]) == (None, False)
 
     def test_figure_table_and_files(self, results: Path) -> None:
         steps = TrainedHandlers().draw("kinds", ["batch--none"], "style")
@@ -92,8 +93,9 @@ class TestTrained:
 
     def test_each_network_that_was_kept_paints(self, results: Path) -> None:
         steps = list(TrainedHandlers().paint("kinds", ["instance--none", "none--none"], "lion", "night"))
-        (tiles,) = steps  # nothing was kept of the one that diverged
-        assert [caption for _, caption in tiles] == ["photo", "instance"]
+        (shown,) = steps  # nothing was kept of the one that diverged
+        tiles = shown["value"]
+        assert shown["visible"] and [caption for _, caption in tiles] == ["photo", "instance"]
         expected = StylizePipeline.from_checkpoint(results / "kinds" / "instance--none.safetensors")(
             tiles[0][0], "night"
         )

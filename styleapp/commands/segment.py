@@ -50,7 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from styleapp.data.labels import IGNORED
     from styleapp.data.masks import save_mask
-    from styleapp.pipelines.mask_batch import LEGEND, plan_masks, require_same_legend, run_each, without_done
+    from styleapp.pipelines.batch import without_done
+    from styleapp.pipelines.mask_batch import LEGEND, plan_masks, require_same_legend, run_each
     from styleapp.pipelines.segment import SegmentPipeline
 
     plan = plan_masks(arguments.photos, arguments.output)

@@ -86,8 +86,14 @@ def run(arguments: argparse.Namespace) -> int:
     for option in ("weights", "region"):
         if getattr(arguments, option) is not None and not arguments.mix:
             raise ValueError(f"--{option} says how styles are put together: it needs --mix")
-    from styleapp.pipelines.batch import find_inputs, named_styles, plan_batch, results_folder, run_batch
-    from styleapp.pipelines.mask_batch import without_done
+    from styleapp.pipelines.batch import (
+        find_inputs,
+        named_styles,
+        plan_batch,
+        results_folder,
+        run_batch,
+        without_done,
+    )
     from styleapp.pipelines.stylize import StylizePipeline
 
     folder = results_folder(arguments.output)

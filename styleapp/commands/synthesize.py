@@ -167,8 +167,9 @@ def _variants(pipeline: "SynthesizePipeline", arguments: argparse.Namespace) -> 
 def _make(
     pipeline: "SynthesizePipeline", found: "Inputs", variants: list["Variant"], arguments: argparse.Namespace
 ) -> int:
+    from styleapp.pipelines.batch import without_done
     from styleapp.pipelines.images import save_image
-    from styleapp.pipelines.mask_batch import run_each, without_done
+    from styleapp.pipelines.mask_batch import run_each
     from styleapp.pipelines.variants import layout_source, plan_variants, require_fitting_legend
 
     ready = layout_source(arguments.layout, pipeline.labels, arguments.size or LAYOUT_SIDE, arguments.layout_seed)

@@ -14,7 +14,17 @@ from styleapp.pipelines.hardware import is_out_of_memory
 from styleapp.pipelines.images import FORMATS, save_image
 from styleapp.pipelines.stylize import StylizePipeline
 
-__all__ = ["Inputs", "Job", "Outcome", "find_inputs", "named_styles", "plan_batch", "results_folder", "run_batch"]
+__all__ = [
+    "Inputs",
+    "Job",
+    "Outcome",
+    "find_inputs",
+    "named_styles",
+    "plan_batch",
+    "results_folder",
+    "run_batch",
+    "without_done",
+]
 
 SEPARATOR = "--"
 LONGEST_LABEL = 100  # bytes; two of them, the suffixes and a temporary name stay under the usual 255
@@ -82,8 +92,7 @@ def find_inputs(named: Sequence[str | Path], output: Path | None = None, repeats
         except PictureError as error:
             problems.append(str(error))
             continue
-        within = output is not None and _below(output, path)
-        inside = [file for file in listed if within and output is not None and _below(file, output)]
+        inside = [] if output is None or not _below(output, path) else [one for one in listed if _below(one, output)]
         skipped += len(inside)
         found += [file for file in listed if file not in set(inside)]
     kept = found if repeats else {os.path.abspath(file): file for file in found}.values()
@@ -196,6 +205,11 @@ def _fold(name: str) -> str:
 
 def _cut(name: str) -> str:
     return os.fsencode(name)[:LONGEST_LABEL].decode("utf-8", "ignore")
+
+
+def without_done(jobs: Sequence[Job]) -> list[Job]:
+    """The jobs whose result does not exist. Files are written in full or not at all, so what exists is done."""
+    return [job for job in jobs if not job.output.exists()]
 
 
 def run_batch(

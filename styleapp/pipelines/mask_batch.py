@@ -13,7 +13,7 @@ from styleapp.data.pictures import PictureError
 from styleapp.pipelines.batch import Job, find_inputs, results_folder
 from styleapp.pipelines.hardware import is_out_of_memory
 
-__all__ = ["LEGEND", "MaskPlan", "Result", "plan_masks", "require_same_legend", "run_each", "without_done"]
+__all__ = ["LEGEND", "MaskPlan", "Result", "plan_masks", "require_same_legend", "run_each"]
 
 LEGEND = "labels.yaml"
 """File beside masks with the label set that they are of."""
@@ -108,11 +108,6 @@ def require_same_legend(path: Path, labels: LabelSet) -> None:
     """
     if path.exists() and LabelSet.load(path) != labels:
         raise LabelError(f"{path} is the legend of another label set; name another folder for these masks with -o")
-
-
-def without_done(jobs: Sequence[Job]) -> list[Job]:
-    """The jobs whose result does not exist. Files are written in full or not at all, so what exists is done."""
-    return [job for job in jobs if not job.output.exists()]
 
 
 def run_each(
